@@ -1,0 +1,1 @@
+"""The contract of cijob: models of the custom resources, shared by every part."""

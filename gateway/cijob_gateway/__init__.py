@@ -1,0 +1,1 @@
+"""The gateway: carries the bytes, sources in, logs and results out."""

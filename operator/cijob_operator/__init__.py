@@ -1,0 +1,1 @@
+"""The operator: turns each CIJob into a Pod and keeps its status true."""
