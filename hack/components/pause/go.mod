@@ -1,0 +1,3 @@
+module cijob.dev/hack/components/pause
+
+go 1.25
