@@ -1,0 +1,70 @@
+# Everything a person does here, by name: `make` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+REGISTRY ?=
+PY := .venv/bin/python
+
+export PATH := $(CURDIR)/.local/bin:$(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help
+help: ## list what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: setup
+setup: ## install all that is needed: system packages, Python environment, cluster programs
+	hack/setup
+
+.PHONY: cluster
+cluster: setup ## start the cluster `cijob` (kubeconfig and programs in .local/)
+	@hack/kind create cluster --name cijob --kubeconfig .local/kubeconfig
+	@echo 'Next: export KUBECONFIG=$$PWD/.local/kubeconfig PATH=$$PWD/.local/bin:$$PATH'
+
+.PHONY: cluster-down
+cluster-down: ## end that cluster and remove every trace of it
+	@hack/kind delete cluster --name cijob --kubeconfig .local/kubeconfig
+	@rm -f .local/kubeconfig
+
+.PHONY: images
+images: setup ## build the images and load them into the cluster, or push them to REGISTRY=…
+	@hack/build-images --registry "$(REGISTRY)"
+
+.PHONY: demo
+demo: cluster images ## a cluster with a real job, its log on the screen
+	@hack/demo
+
+.PHONY: demo-down
+demo-down: cluster-down ## end what `make demo` started
+
+.PHONY: generate
+generate: ## make the generated files anew
+	@hack/generate
+
+.PHONY: verify
+verify: ## fail if a generated file is not what its source gives
+	@hack/generate --verify
+
+.PHONY: lock
+lock: ## make the lock files anew (`hack/lock --upgrade` takes newer versions)
+	hack/lock
+
+.PHONY: format
+format: ## format the code
+	ruff format . && ruff check --fix .
+
+.PHONY: check
+check: verify ## generated files, format, lint, types, import rules
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports --no-cache
+	yamllint --strict .
+
+.PHONY: unit
+unit: ## unit tests: no cluster, no network, under 10 s
+	pytest tests/unit
+
+.PHONY: test
+test: setup ## everything: checks, unit tests, then all tests on a real local cluster
+	$(MAKE) check unit
+	hack/cluster-tests

@@ -1,0 +1,49 @@
+"""Fixtures of every cluster test: the cluster, its seams, and a namespace of one's own."""
+
+import secrets
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_kind import KindCluster
+
+from kit.cluster import ROOT, Cluster
+
+
+@pytest.fixture(scope="session")
+def cluster(kind_cluster: KindCluster) -> Cluster:
+    """The cluster of this session, with the images of this tree loaded."""
+    subprocess.run([ROOT / "hack" / "build-images"], check=True, timeout=1200)
+    provider = subprocess.run(
+        [ROOT / "hack" / "kind", "get", "provider"], capture_output=True, text=True, check=True
+    )
+    return Cluster(
+        name=kind_cluster.name,
+        kubeconfig=Path(kind_cluster.kubeconfig_path),
+        kubectl_path=Path(kind_cluster.kubectl_path),
+        provider=provider.stdout.strip(),
+    )
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace that enforces Pod Security `restricted`, gone after the test."""
+    name = f"test-{secrets.token_hex(4)}"
+    cluster.kubectl("create", "namespace", name)
+    cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    account = ("serviceaccount", "default", "-n", name)
+    cluster.until(
+        "the ServiceAccount", lambda: not cluster.kubectl("get", *account, check=False).returncode
+    )
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(autouse=True)
+def _seam(request: pytest.FixtureRequest) -> None:
+    """Skip, by name, what the real kind has no seam for."""
+    if request.node.get_closest_marker("seam"):
+        cluster = request.getfixturevalue("cluster")
+        if cluster.provider != "local":
+            pytest.skip(f"{request.node.name} needs a seam that only the local cluster has")

@@ -1,0 +1,102 @@
+"""The cluster under test as an object, and the smallest Pods to try it with.
+
+Used by the tests in `tests/cluster`; made by the fixture `cluster` there.
+"""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+JOB_IMAGE = "cijob/python:dev"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The cluster under test: kubectl with its kubeconfig, and the seams of `hack/kind`."""
+
+    name: str
+    kubeconfig: Path
+    kubectl_path: Path
+    provider: str
+
+    def kubectl(
+        self, *words: str, stdin: str | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run kubectl to its end. Raises CalledProcessError, with its output, if `check`."""
+        command = [str(self.kubectl_path), f"--kubeconfig={self.kubeconfig}", *words]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=180)
+        if check and done.returncode != 0:
+            raise AssertionError(f"kubectl {' '.join(words)}: {done.stderr}{done.stdout}")
+        return done
+
+    def get(self, *words: str) -> Any:
+        """`kubectl get … -o json`, parsed."""
+        return json.loads(self.kubectl("get", *words, "-ojson").stdout)
+
+    def apply(self, namespace: str, *manifests: dict[str, Any]) -> None:
+        """Apply manifests in a namespace."""
+        document = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
+        self.kubectl("apply", "-n", namespace, "-f", "-", stdin=json.dumps(document))
+
+    def kind(self, *words: str) -> str:
+        """Run a command of `hack/kind` for this cluster and return what it prints."""
+        command = [str(ROOT / "hack" / "kind"), *words, f"--name={self.name}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def wait(self, namespace: str, what: str, condition: str, seconds: int = 60) -> None:
+        """`kubectl wait --for=…`, with a deadline."""
+        timeout = f"--timeout={seconds}s"
+        self.kubectl("wait", "-n", namespace, what, f"--for={condition}", timeout)
+
+    def until(self, what: str, condition: Callable[[], object], seconds: float = 60) -> None:
+        """Ask until `condition` is true. Fails, naming `what`, at the deadline."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"{what} did not come in {seconds} s"
+            time.sleep(0.1)
+
+
+def pod(name: str, script: str, **container: Any) -> dict[str, Any]:
+    """The smallest Pod that Pod Security `restricted` admits: one container that runs a script."""
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "terminationGracePeriodSeconds": 1,
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [
+                {
+                    "name": "job",
+                    "image": JOB_IMAGE,
+                    "imagePullPolicy": "IfNotPresent",
+                    "command": ["sh", "-euc", script],
+                    "securityContext": security,
+                    **container,
+                }
+            ],
+        },
+    }
+
+
+def terminated(cluster: Cluster, namespace: str, name: str) -> dict[str, Any]:
+    """The terminated state of a Pod's first container, once there is one."""
+
+    def state() -> dict[str, Any] | None:
+        statuses = cluster.get("pod", "-n", namespace, name)["status"].get("containerStatuses", [])
+        return statuses[0]["state"].get("terminated") if statuses else None
+
+    cluster.until(f"the end of {name}", state)
+    ended = state()
+    assert ended is not None
+    return ended
