@@ -38,11 +38,11 @@ demo-down: cluster-down ## end what `make demo` started
 
 .PHONY: generate
 generate: ## make the generated files anew
-	@hack/generate
+	@$(PY) hack/generate
 
 .PHONY: verify
 verify: ## fail if a generated file is not what its source gives
-	@hack/generate --verify
+	@$(PY) hack/generate --verify
 
 .PHONY: lock
 lock: ## make the lock files anew (`hack/lock --upgrade` takes newer versions)

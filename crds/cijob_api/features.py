@@ -1,0 +1,29 @@
+"""Which fields belong to features that are not built yet.
+
+They are part of the contract, so that manifests need no change later; a job that uses one ends
+with `NotInstalled`, naming it. The list shrinks with every feature.
+"""
+
+from collections.abc import Callable
+
+from cijob_api.specs import Recipe
+
+Use = Callable[[Recipe], object]
+
+NOT_BUILT: dict[str, Use] = {
+    "source.archive": lambda spec: spec.source and spec.source.archive,
+    "source.git": lambda spec: spec.source and spec.source.git,
+    "artifacts": lambda spec: spec.artifacts,
+    "reports": lambda spec: spec.reports and spec.reports.junit,
+    "cache": lambda spec: spec.cache,
+    "notify": lambda spec: spec.notify,
+    "concurrency": lambda spec: spec.concurrency,
+    "pool": lambda spec: spec.pool if spec.pool not in {None, "auto", "default"} else None,
+    "architecture": lambda spec: spec.architecture,
+    "toolchains": lambda spec: spec.toolchains,
+}
+
+
+def not_built(spec: Recipe) -> str | None:
+    """The first field that the spec uses and that nothing here can do yet, or None."""
+    return next((field for field, use in NOT_BUILT.items() if use(spec)), None)

@@ -1,0 +1,118 @@
+"""The kinds of values that fields have, each with its bounds, and the base of all models.
+
+Used by the models only. Bounds keep objects small and the cost of validation rules low.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+T = TypeVar("T")
+
+
+class Model(BaseModel):
+    """A frozen object with camelCase names outside and snake_case inside.
+
+    Unknown fields are ignored: an object may come from a newer version.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+    )
+
+
+def rule(expression: str, message: str) -> dict[str, str]:
+    """One validation rule in CEL with the words that a person gets when it does not hold."""
+    return {"rule": expression, "message": message}
+
+
+def rules(*checks: dict[str, str]) -> Callable[[dict[str, Any]], None]:
+    """Attach validation rules to a field's or a model's schema."""
+
+    def extend(schema: dict[str, Any]) -> None:
+        schema.setdefault("x-kubernetes-validations", []).extend(checks)
+
+    return extend
+
+
+def _number_as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+DNS_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+QUANTITY = r"^\d+(\.\d+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
+
+Label = Annotated[str, Field(min_length=1, max_length=63, pattern=DNS_LABEL)]
+ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_NAME)]
+EnvName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Key = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+Word = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^\S+$")]
+Short = Annotated[str, Field(max_length=1024)]
+Argument = Annotated[str, Field(max_length=4096)]
+Script = Annotated[str, Field(min_length=1, max_length=65536)]
+Sha256 = Annotated[str, Field(min_length=64, max_length=64, pattern=r"^[0-9a-f]{64}$")]
+Image = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\s]+$")]
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Bytes = Annotated[int, Field(ge=0, le=2**53)]
+Time = Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})]
+# A path in the workspace: relative, and never out of it.
+RelativePath = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=512,
+        json_schema_extra=rules(
+            rule(
+                "!self.startsWith('/') && !self.split('/').exists(p, p == '..')",
+                "must be a path inside the workspace: relative, without '..'",
+            )
+        ),
+    ),
+]
+Quantity = Annotated[
+    str,
+    Field(
+        max_length=32,
+        pattern=QUANTITY,
+        json_schema_extra={
+            "x-kubernetes-int-or-string": True,
+            # The pattern is asked of texts only.
+            "x-kubernetes-validations": [
+                {"rule": "type(self) == string || self >= 0", "message": "must not be negative"}
+            ],
+        },
+    ),
+    # Last: before the Field it makes pydantic drop the pattern from the JSON Schema, silently.
+    BeforeValidator(_number_as_text),
+]
+Quantities = Annotated[dict[Annotated[str, Field(max_length=253)], Quantity], Field(max_length=16)]
+Labels = Annotated[dict[Annotated[str, Field(max_length=317)], Short], Field(max_length=32)]
+
+
+def seconds(default: int, least: int = 1, most: int = 7 * 86400) -> Any:
+    """A duration in seconds. Its default is in the description: the API server stores none."""
+    return Field(default=None, ge=least, le=most, json_schema_extra={"cijobDefault": default})
+
+
+def named(key: str, most: int) -> Any:
+    """A list of objects in which `key` is unique."""
+    return Field(
+        default=None,
+        max_length=most,
+        json_schema_extra={
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": [key],
+        },
+    )
+
+
+def listed(most: int) -> Any:
+    """A list of at most so many items."""
+    return Field(default=None, max_length=most)

@@ -1,0 +1,328 @@
+"""The parts that a job's spec is made of: source, environment, retries, results and so on.
+
+Docstrings below fields are their descriptions in `kubectl explain`.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from cijob_api.fields import (
+    Bytes,
+    Count,
+    EnvName,
+    Key,
+    Label,
+    Model,
+    ObjectName,
+    Quantities,
+    RelativePath,
+    Sha256,
+    Word,
+    listed,
+    rule,
+    rules,
+)
+
+
+class TemplateRef(Model):
+    """The template that a job starts from."""
+
+    name: Label
+    """Name of a CIJobTemplate in the job's namespace or, failing that, the system namespace."""
+
+
+class Archive(Model):
+    """An uploaded zip of the source, addressed by its content."""
+
+    sha256: Sha256
+    """The digest of the zip, in lower-case hexadecimal."""
+    size_bytes: Bytes
+    """The size of the zip in bytes."""
+
+
+class Git(Model):
+    """A git repository as the source. Credentials come from a Secret, never from the URL."""
+
+    url: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=2048,
+            json_schema_extra=rules(
+                rule(
+                    "self.matches('^(https|ssh)://([^/?#@\\\\s]+@)?[A-Za-z0-9\\\\[][^/?#@\\\\s]*/[^?#\\\\s]*$')",
+                    "must be an https:// or ssh:// URL of a repository, without a query",
+                ),
+                rule(
+                    "!self.matches('^[a-z]+://[^/?#]*:[^/?#]*@')",
+                    "must not hold a password: it would stand in the spec for all to read; "
+                    "put it into a Secret and name that in secretName",
+                ),
+                rule(
+                    "!self.matches('^https://[^/?#]*@')",
+                    "must not hold a user or token; put it into a Secret and name that in "
+                    "secretName",
+                ),
+            ),
+        ),
+    ]
+    """Where the repository is: an https:// or ssh:// URL without a password."""
+    ref: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^-\s][^\s]*$")] | None = (
+        None
+    )
+    """Branch or tag (default: the repository's HEAD)."""
+    commit: (
+        Annotated[str, Field(min_length=4, max_length=64, pattern=r"^[0-9a-f]{4,64}$")] | None
+    ) = None
+    """The commit to check out, full or abbreviated (default: the tip of ref)."""
+    depth: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    """How many commits of history to fetch; 0 fetches all (default 1)."""
+    submodules: bool | None = None
+    """Whether to fetch submodules as well (default false)."""
+    secret_name: ObjectName | None = None
+    """Secret with credentials: a token, or an ssh key and known hosts."""
+
+
+class Source(Model):
+    """Where the workspace's files come from: one of archive and git."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            rule(
+                "!(has(self.archive) && has(self.git))",
+                "a job has one source: give archive or git, not both",
+            ),
+            rule("has(self.archive) || has(self.git)", "give archive or git, or leave source out"),
+        )
+    }
+
+    archive: Archive | None = None
+    """An uploaded zip."""
+    git: Git | None = None
+    """A git repository."""
+
+
+class KeyRef(Model):
+    """One key of a Secret or ConfigMap."""
+
+    name: ObjectName
+    """Name of the Secret or ConfigMap, in the job's namespace."""
+    key: Key
+    """The key in it."""
+    optional: bool | None = None
+    """Whether the job runs without it when it is missing (default false)."""
+
+
+class FieldRef(Model):
+    """A field of the job's own Pod."""
+
+    field_path: Word
+    """Such as metadata.name, status.podIP or spec.nodeName."""
+
+
+class ValueFrom(Model):
+    """Where a variable's value comes from: exactly one of these."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            rule(
+                "[has(self.secretKeyRef), has(self.configMapKeyRef), has(self.fieldRef)]"
+                ".filter(x, x).size() == 1",
+                "give exactly one of secretKeyRef, configMapKeyRef and fieldRef",
+            )
+        )
+    }
+
+    secret_key_ref: KeyRef | None = None
+    """A key of a Secret."""
+    config_map_key_ref: KeyRef | None = None
+    """A key of a ConfigMap."""
+    field_ref: FieldRef | None = None
+    """A field of the Pod."""
+
+
+class EnvVar(Model):
+    """One environment variable."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            rule("!(has(self.value) && has(self.valueFrom))", "give value or valueFrom, not both")
+        )
+    }
+
+    name: EnvName
+    """The variable's name."""
+    value: Annotated[str, Field(max_length=32768)] | None = None
+    """Its value (default empty). Not for secrets: everybody who sees the job sees it."""
+    value_from: ValueFrom | None = None
+    """Where its value comes from, instead of value."""
+
+
+class SecretEnv(Model):
+    """Environment variables from a Secret."""
+
+    secret_name: ObjectName
+    """Name of the Secret. Those named cijob-… belong to jobs: a job may name only its own."""
+    # Not empty: that would read as "the whole Secret", the opposite of what it says.
+    keys: list[EnvName] | None = Field(default=None, min_length=1, max_length=64)
+    """Keys to take, each left out when it or the Secret is missing (default: the whole Secret,
+    which must be there)."""
+
+
+class Resources(Model):
+    """What the job may count on, and what it may use at most; as in a Pod."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            rule(
+                "!has(self.requests) || !has(self.limits) || self.requests.all(k,"
+                " !(k in self.limits) || quantity(string(self.requests[k]))"
+                ".compareTo(quantity(string(self.limits[k]))) <= 0)",
+                "a request is above its limit; lower the request or raise the limit",
+            )
+        )
+    }
+
+    requests: Quantities | None = None
+    """What is kept free for the job (default 0.1 CPU and 256Mi of memory)."""
+    limits: Quantities | None = None
+    """What it may use at most (default 1 CPU, 1Gi of memory, 4Gi of ephemeral-storage)."""
+
+
+class SecretRef(Model):
+    """A Secret by name."""
+
+    name: ObjectName
+    """Name of the Secret, in the job's namespace."""
+
+
+class Prepare(StrEnum):
+    """How the source comes into the workspace."""
+
+    PARALLEL = "Parallel"
+    INIT = "Init"
+
+
+class Operator(StrEnum):
+    """How a toleration compares."""
+
+    EXISTS = "Exists"
+    EQUAL = "Equal"
+
+
+class Effect(StrEnum):
+    """What a taint does to Pods that do not tolerate it."""
+
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
+
+
+class Toleration(Model):
+    """A taint of nodes that the job tolerates; as in a Pod."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            rule(
+                "!has(self.operator) || self.operator != 'Exists' || !has(self.value)",
+                "operator Exists takes no value; leave value out, or use Equal",
+            ),
+            rule(
+                "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+                "tolerationSeconds needs effect NoExecute",
+            ),
+        )
+    }
+
+    key: Annotated[str, Field(min_length=1, max_length=317)]
+    """The taint's key."""
+    operator: Operator | None = None
+    """Exists or Equal (default Equal)."""
+    value: Annotated[str, Field(max_length=63)] | None = None
+    """The taint's value, for Equal."""
+    effect: Effect | None = None
+    """The taint's effect (default: any)."""
+    toleration_seconds: Count | None = None
+    """How long to stay on a node that gets the taint NoExecute (default: for ever)."""
+
+
+class Concurrency(Model):
+    """A named group of jobs of which only so many run at a time."""
+
+    group: Label
+    """The group's name, within the namespace."""
+    limit: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """How many of the group run at a time (default 1)."""
+    supersede: bool | None = None
+    """Whether this job cancels older ones of its group (default false)."""
+
+
+class Retry(Model):
+    """How often a job is tried again; the user's own failures and the platform's are apart."""
+
+    limit: Annotated[int, Field(ge=0, le=20)] | None = None
+    """How often to run again after the command failed (default 0)."""
+    backoff_seconds: Annotated[int, Field(ge=0, le=3600)] | None = None
+    """How long to wait before that; doubles each time, up to 300 (default 10)."""
+    infrastructure_limit: Annotated[int, Field(ge=0, le=20)] | None = None
+    """How often to run again after the platform failed; 0 never starts twice (default 3)."""
+
+
+class When(StrEnum):
+    """After which end something is kept."""
+
+    ALWAYS = "Always"
+    ON_SUCCESS = "OnSuccess"
+    ON_FAILURE = "OnFailure"
+
+
+class Artifact(Model):
+    """Files to keep after the end."""
+
+    name: Label
+    """The artifact's name."""
+    path: RelativePath
+    """File, folder or glob in the workspace."""
+    when: When | None = None
+    """After which end it is kept (default Always)."""
+
+
+class Reports(Model):
+    """Files in which the job reports its results."""
+
+    junit: list[RelativePath] | None = listed(16)
+    """Globs of JUnit XML files."""
+
+
+class Cache(Model):
+    """Folders kept from one job to the next."""
+
+    key: Annotated[str, Field(min_length=1, max_length=128)]
+    """Jobs with the same key share the folders' contents."""
+    paths: list[RelativePath] | None = listed(16)
+    """The folders."""
+
+
+class Notify(Model):
+    """A place to tell of the job's end."""
+
+    name: Label
+    """A sink of the namespace's cijob-notifications."""
+
+
+class DesiredState(StrEnum):
+    """Whether the job is wanted."""
+
+    RUN = "Run"
+    CANCELLED = "Cancelled"
+
+
+class Ttl(Model):
+    """How long a finished job is kept, by its result."""
+
+    succeeded: Annotated[int, Field(ge=0, le=365 * 86400)] | None = None
+    """Seconds after which a succeeded job is deleted (default 86400, a day)."""
+    failed: Annotated[int, Field(ge=0, le=365 * 86400)] | None = None
+    """Seconds after which any other job is deleted (default 604800, a week)."""

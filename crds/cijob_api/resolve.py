@@ -1,0 +1,206 @@
+"""From what a job, its template and its pool say to what is really run. Pure.
+
+`resolve` applies, in this order: the job's own fields, the template's, the pool's, the defaults.
+The result has no gaps. What the pool's policy forbids is a refusal, returned as a value.
+"""
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from cijob_api import parts
+from cijob_api.fields import Model
+from cijob_api.objects import CIJob, CIJobTemplate
+from cijob_api.quantities import parse
+from cijob_api.reasons import Reason
+from cijob_api.specs import Allow, CIPoolSpec, Recipe
+
+M = TypeVar("M", parts.Retry, parts.Ttl)
+N = TypeVar("N", parts.EnvVar, parts.Artifact, parts.Toleration)
+
+MERGED = {"env": "name", "artifacts": "name", "tolerations": "key"}
+# Filled up field by field: `retry.limit` in a job must not undo `infrastructureLimit: 0` in its
+# template, which says "never start twice".
+FILLED = ("retry", "ttl_seconds_after_finished")
+
+DEFAULT_RESOURCES = parts.Resources(
+    requests={"cpu": "100m", "memory": "256Mi"},
+    limits={"cpu": "1", "memory": "1Gi", "ephemeral-storage": "4Gi"},
+)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a resolved job may not or cannot run."""
+
+    reason: Reason
+    message: str
+
+
+class Retry(Model):
+    """A retry policy without gaps."""
+
+    limit: int = 0
+    backoff_seconds: int = 10
+    infrastructure_limit: int = 3
+
+
+class Ttl(Model):
+    """How long a finished job is kept, without gaps; in seconds."""
+
+    succeeded: int = 86400
+    failed: int = 604800
+
+
+class Resolved(Model):
+    """What is really run: every default applied, every policy checked."""
+
+    template: str = ""
+    source: parts.Source | None = None
+    image: str
+    command: list[str] | None = None
+    script: str | None = None
+    args: list[str] = []
+    working_dir: str | None = None
+    env: list[parts.EnvVar] = []
+    secret_env: list[parts.SecretEnv] = []
+    requests: dict[str, str] = {}
+    limits: dict[str, str] = {}
+    image_pull_secrets: list[parts.SecretRef] = []
+    prepare: parts.Prepare = parts.Prepare.PARALLEL
+    pool: str = "default"
+    node_selector: dict[str, str] = {}
+    tolerations: list[parts.Toleration] = []
+    runtime_class_name: str | None = None
+    service_account_name: str = "default"
+    priority: int = 0
+    queue_timeout_seconds: int = 86400
+    start_timeout_seconds: int = 600
+    timeout_seconds: int = 3600
+    termination_grace_period_seconds: int = 30
+    retry: Retry = Retry()
+    artifacts: list[parts.Artifact] = []
+    reports: parts.Reports | None = None
+    ttl: Ttl = Ttl()
+
+    @property
+    def needs_agent(self) -> bool:
+        """Whether an agent runs beside the job."""
+        return bool(self.source or self.artifacts or (self.reports and self.reports.junit))
+
+
+def resolve(
+    job: CIJob, template: CIJobTemplate | None, pool: CIPoolSpec, *, pool_name: str = "default"
+) -> Resolved | Refusal:
+    """What `job` means with its template in that pool, or why it may not run there."""
+    said = merge(job.spec, template.spec if template else None)
+    if refusal := _refuse(said, pool.allow or Allow()):
+        return refusal
+    label = f"{template.metadata.name}/{template.metadata.generation}" if template else ""
+    return Resolved.model_validate(
+        {
+            **{name: value for name, value in _plain(said).items() if value is not None},
+            "template": label,
+            "pool": pool_name,
+            **_settled(DEFAULT_RESOURCES, said.resources or parts.Resources()).model_dump(),
+            "retry": _filled(Retry, said.retry),
+            "ttl": _filled(Ttl, said.ttl_seconds_after_finished),
+            # The pool's labels win: a job may narrow down its nodes, never leave them.
+            "node_selector": {**(said.node_selector or {}), **(pool.node_selector or {})},
+            "tolerations": _by_key("key", pool.tolerations or [], said.tolerations or []),
+            "runtime_class_name": said.runtime_class_name or pool.runtime_class_name,
+        }
+    )
+
+
+def merge(job: Recipe, template: Recipe | None) -> Recipe:
+    """The job's recipe over the template's: its own fields win."""
+    if template is None:
+        return job
+    own = _plain(job)
+    merged = {**_plain(template), **{name: v for name, v in own.items() if v is not None}}
+    if job.command or job.script:
+        # What is run wins as a whole; arguments alone go to the template's command.
+        merged.update({name: own[name] for name in ("command", "script", "args")})
+    for name, key in MERGED.items():
+        both = (getattr(template, name) or [], getattr(job, name) or [])
+        merged[name] = _by_key(key, *both) or None
+    for name in FILLED:
+        merged[name] = _over(getattr(template, name), getattr(job, name))
+    if template.resources and job.resources:
+        merged["resources"] = _settled(template.resources, job.resources)
+    return Recipe.model_construct(**merged)
+
+
+def _over(below: M | None, above: M | None) -> M | None:
+    """The fields of both, those above winning."""
+    if below is None or above is None:
+        return above or below
+    return below.model_copy(update=above.model_dump(exclude_none=True))
+
+
+def _plain(recipe: Recipe) -> dict[str, Any]:
+    """The recipe's own fields and their values, not turned into plain data."""
+    return {name: getattr(recipe, name, None) for name in Recipe.model_fields}
+
+
+def _by_key(key: str, below: list[N], above: list[N]) -> list[N]:
+    """Both lists in one, by key: what stands above replaces what stands below, in its place."""
+    merged = {getattr(item, key): item for item in below}
+    merged.update({getattr(item, key): item for item in above})
+    return list(merged.values())
+
+
+def _filled(kind: type[Model], said: Model | None) -> dict[str, Any]:
+    values = said.model_dump(exclude_none=True) if said else {}
+    return kind.model_validate(values).model_dump()
+
+
+def _settled(below: parts.Resources, above: parts.Resources) -> parts.Resources:
+    """Both layers in one; where a request comes out above its limit, the layer below gives way."""
+    requests = {**(below.requests or {}), **(above.requests or {})}
+    limits = {**(below.limits or {}), **(above.limits or {})}
+    for name in requests.keys() & limits.keys():
+        if parse(requests[name]) <= parse(limits[name]):
+            continue
+        if name in (above.requests or {}):
+            limits[name] = requests[name]
+        else:
+            requests[name] = limits[name]
+    return parts.Resources(requests=requests, limits=limits)
+
+
+def _refuse(said: Recipe, allow: Allow) -> Refusal | None:
+    """The first thing that cannot be run, or that the pool's policy forbids."""
+    if not said.image:
+        return Refusal(Reason.ADMISSION_DENIED, "neither the job nor its template names an image")
+    agent = said.source or said.artifacts or (said.reports and said.reports.junit)
+    if agent and not said.command and not said.script:
+        init = said.prepare == parts.Prepare.INIT and not said.artifacts and not said.reports
+        if not (init and said.source):
+            return Refusal(
+                Reason.COMMAND_MISSING,
+                "a job with a source, artifacts or reports needs a command or a script, "
+                "or prepare: Init with a source only",
+            )
+    return _refuse_by_policy(said, allow)
+
+
+def _refuse_by_policy(said: Recipe, allow: Allow) -> Refusal | None:
+    account = said.service_account_name
+    runtime = said.runtime_class_name
+    checks = {
+        "nodeSelector": bool(said.node_selector) and not allow.node_selector,
+        "tolerations": bool(said.tolerations) and not allow.tolerations,
+        f"runtimeClassName {runtime}": bool(runtime)
+        and runtime not in (allow.runtime_class_names or []),
+        f"serviceAccountName {account}": account not in {None, "default"}
+        and account not in (allow.service_account_names or []),
+    }
+    forbidden = [field for field, broken in checks.items() if broken]
+    if not forbidden:
+        return None
+    return Refusal(
+        Reason.ADMISSION_DENIED,
+        f"the pool does not allow {', '.join(forbidden)}; leave it out, "
+        "or have `allow` of the pool name it",
+    )
