@@ -1,5 +1,6 @@
 """Fixtures of every cluster test: the cluster, its seams, and a namespace of one's own."""
 
+import contextlib
 import secrets
 import subprocess
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ import pytest
 from pytest_kind import KindCluster
 
 from kit.cluster import ROOT, Cluster
+from kit.operator import Operator
 
 
 @pytest.fixture(scope="session")
@@ -26,18 +28,25 @@ def cluster(kind_cluster: KindCluster) -> Cluster:
     )
 
 
-@pytest.fixture
-def namespace(cluster: Cluster) -> Iterator[str]:
-    """A namespace that enforces Pod Security `restricted`, gone after the test."""
+@contextlib.contextmanager
+def fresh_namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace that enforces Pod Security `restricted`, gone afterwards."""
     name = f"test-{secrets.token_hex(4)}"
     cluster.kubectl("create", "namespace", name)
     cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-    account = ("serviceaccount", "default", "-n", name)
+    account = ("get", "serviceaccount", "default", "-n", name)
     cluster.until(
-        "the ServiceAccount", lambda: not cluster.kubectl("get", *account, check=False).returncode
+        "the ServiceAccount", lambda: not cluster.kubectl(*account, check=False).returncode
     )
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace for one test."""
+    with fresh_namespace(cluster) as name:
+        yield name
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +56,22 @@ def _seam(request: pytest.FixtureRequest) -> None:
         cluster = request.getfixturevalue("cluster")
         if cluster.provider != "local":
             pytest.skip(f"{request.node.name} needs a seam that only the local cluster has")
+
+
+@pytest.fixture(scope="session")
+def crds(cluster: Cluster) -> None:
+    """The custom resources of this tree."""
+    files = [f"-f{path}" for path in sorted((ROOT / "crds").glob("*.yaml"))]
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", *files)
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", *files)
+
+
+@pytest.fixture(scope="module")
+def operator(
+    cluster: Cluster, crds: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Operator]:
+    """An operator for the tests of one module, in a namespace of its own."""
+    with fresh_namespace(cluster) as namespace:
+        operator = Operator(cluster, namespace, tmp_path_factory.mktemp("operator")).start()
+        yield operator
+        assert operator.stop() == 0, operator.log.read_text()[-3000:]

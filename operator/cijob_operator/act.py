@@ -1,0 +1,197 @@
+"""Carrying a decision out: the only place that writes to the cluster.
+
+Every write asks first whether this process still leads. What the API server answers goes into the
+cache at once, so that the next decision knows of it before the watch shows it.
+"""
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from cijob_api import names
+from cijob_api.objects import CIJob
+from cijob_api.reasons import Reason
+from cijob_api.statuses import CIJobStatus
+from cijob_operator import metrics
+from cijob_operator.api import Api, is_quota
+from cijob_operator.cache import Cache
+from cijob_operator.decisions import Decision, Observation, Obstacle, Stop
+from cijob_operator.errors import AlreadyExists, ApiError, Conflict, Denied, Gone, Invalid
+from cijob_operator.leases import Leadership
+from cijob_operator.podviews import PodView
+from cijob_operator.times import format_time, later, parse_time
+
+logger = logging.getLogger(__name__)
+Json = dict[str, Any]
+QUOTA_AGAIN_SECONDS = 15
+OPERATOR_KEYS = set(CIJobStatus.model_fields) - {"results"}
+
+
+class Actor:
+    """Writes what was decided."""
+
+    def __init__(self, api: Api, cache: Cache, leadership: Leadership) -> None:
+        self._api = api
+        self._cache = cache
+        self._leadership = leadership
+
+    async def act(self, seen: Observation, decision: Decision, now: datetime) -> Obstacle | None:
+        """Carry a decision out; return what stood against creating the Pod, if anything.
+
+        Raises Conflict when the job changed meanwhile (observe again), Unavailable when the API
+        server is away (try again later), LeaseLost when another process leads.
+        """
+        if decision.status is not None:
+            await self._write_status(seen.job, decision.status)
+        for pod in decision.delete_pods:
+            await self._delete_pod(pod)
+        if decision.stop:
+            await self._stop(decision.stop, now)
+        if decision.delete_job:
+            await self._delete_job(seen.job)
+        if decision.create:
+            return await self._create(seen.job, decision.create, now)
+        return None
+
+    async def _write_status(self, job: CIJob, status: CIJobStatus) -> None:
+        patch = status_patch(job.status, status)
+        if not patch:
+            return
+        self._leadership.check()
+        body = {
+            "metadata": {"resourceVersion": job.metadata.resource_version},
+            "status": patch,
+        }
+        path = f"{_jobs(job.metadata.namespace)}/{job.metadata.name}/status"
+        answer = await self._api.patch(path, body, manager=names.MANAGER_OPERATOR)
+        self._cache.put_job(answer)
+        _report(job, status)
+
+    async def _create(self, job: CIJob, manifest: Json, now: datetime) -> Obstacle | None:
+        metadata = manifest["metadata"]
+        path = f"/api/v1/namespaces/{metadata['namespace']}/pods"
+        if metadata["labels"][names.LABEL_ATTEMPT] != "1":
+            await self._must_be_current(job)
+        self._leadership.check()
+        try:
+            answer = await self._api.create(path, manifest)
+        except AlreadyExists:
+            answer = await self._api.get(f"{path}/{metadata['name']}")
+            owners = [owner.get("uid") for owner in answer["metadata"].get("ownerReferences", [])]
+            if job.metadata.uid not in owners:
+                words = f"a Pod {metadata['name']} is there and belongs to somebody else"
+                return Obstacle(Reason.NAME_CONFLICT, words, None)
+            # Our own earlier create won, whose answer was lost: its name is deterministic.
+        except (Denied, Invalid) as error:
+            return _obstacle(error, now)
+        self._cache.put_pod(answer)
+        if metadata["labels"][names.LABEL_ATTEMPT] == "1":
+            created = parse_time(job.metadata.creation_timestamp)
+            metrics.queue_seconds.observe((now - created).total_seconds() if created else 0)
+        logger.info("created a Pod", extra={"job": _name(job), "pod": metadata["name"]})
+        return None
+
+    async def _must_be_current(self, job: CIJob) -> None:
+        """Ask once more before anything starts a second time. Raises Conflict, Gone."""
+        body = await self._api.get(f"{_jobs(job.metadata.namespace)}/{job.metadata.name}")
+        if body["metadata"]["resourceVersion"] != job.metadata.resource_version:
+            self._cache.put_job(body)
+            raise Conflict(409, "Conflict", "the job is not what it was when this was decided")
+
+    async def _stop(self, stop: Stop, now: datetime) -> None:
+        """Lower the Pod's deadline: TERM, the grace, KILL; and Pod, exit codes and log stay."""
+        self._leadership.check()
+        why = f"{stop.reason} {format_time(now)}"
+        body = {
+            "metadata": {"uid": stop.pod.uid, "annotations": {names.ANNOTATION_STOP: why}},
+            "spec": {"activeDeadlineSeconds": 1},
+        }
+        path = f"/api/v1/namespaces/{stop.pod.namespace}/pods/{stop.pod.name}"
+        try:
+            answer = await self._api.patch(path, body, manager=names.MANAGER_OPERATOR)
+        except (Gone, Conflict):  # gone, or another one of that name: the watch will tell
+            return
+        self._cache.put_pod(answer)
+        told = {"pod": stop.pod.name, "reason": str(stop.reason)}
+        logger.info("stopping a Pod", extra={"job": f"{stop.pod.namespace}/{stop.pod.job}", **told})
+
+    async def _delete_pod(self, pod: PodView) -> None:
+        self._leadership.check()
+        path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
+        try:
+            await self._api.delete(path, uid=pod.uid)
+        except (Gone, Conflict):
+            return
+        logger.info("deleted a Pod", extra={"job": f"{pod.namespace}/{pod.job}", "pod": pod.name})
+
+    async def _delete_job(self, job: CIJob) -> None:
+        self._leadership.check()
+        path = f"{_jobs(job.metadata.namespace)}/{job.metadata.name}"
+        try:
+            await self._api.delete(path, uid=job.metadata.uid)
+        except (Gone, Conflict):
+            return
+        logger.info("deleted a finished job", extra={"job": _name(job)})
+
+    async def delete_orphan(self, pod: PodView) -> None:
+        """Delete a Pod of ours whose job is gone, after asking the API server once more."""
+        try:
+            body = await self._api.get(f"{_jobs(pod.namespace)}/{pod.job}")
+        except Gone:
+            await self._delete_pod(pod)
+            return
+        if body["metadata"]["uid"] != pod.owner:
+            await self._delete_pod(pod)
+
+    async def mark_malformed(self, key: tuple[str, str], words: str) -> None:
+        """Say on an object that was forged past its schema what is wrong with it."""
+        self._leadership.check()
+        body = {"status": {"phase": "Error", "reason": str(Reason.MALFORMED), "message": words}}
+        path = f"{_jobs(key[0])}/{key[1]}/status"
+        try:
+            answer = await self._api.patch(path, body, manager=names.MANAGER_OPERATOR)
+        except ApiError as error:
+            # It may be so wrong that not even its status can be written.
+            logger.warning("a malformed job cannot be marked", extra={"job": "/".join(key)})
+            logger.debug("%s", error)
+            return
+        self._cache.put_job(answer)
+
+
+def status_patch(before: CIJobStatus, after: CIJobStatus) -> Json:
+    """The merge patch from one status to the other: the operator's own keys that differ."""
+    old = before.model_dump(by_alias=True, exclude_none=True, mode="json", include=OPERATOR_KEYS)
+    new = after.model_dump(by_alias=True, exclude_none=True, mode="json", include=OPERATOR_KEYS)
+    changed = {key: value for key, value in new.items() if old.get(key) != value}
+    return {**changed, **dict.fromkeys(old.keys() - new.keys())}
+
+
+def _obstacle(error: ApiError, now: datetime) -> Obstacle:
+    if is_quota(error):
+        again = later(now, QUOTA_AGAIN_SECONDS)
+        return Obstacle(Reason.QUOTA_EXCEEDED, error.message, again)
+    if "being terminated" in error.message:  # the namespace goes, and the job with it
+        return Obstacle(Reason.ADMISSION_DENIED, error.message, later(now, QUOTA_AGAIN_SECONDS))
+    return Obstacle(Reason.ADMISSION_DENIED, error.message, None)
+
+
+def _report(job: CIJob, status: CIJobStatus) -> None:
+    """One line and the counts for a state change."""
+    if job.status.phase == status.phase and job.status.reason == status.reason:
+        return
+    told = {"phase": str(status.phase), "reason": status.reason, "said": status.message}
+    logger.info("job is %s", status.phase, extra={"job": _name(job), **told})
+    if not status.phase.is_final:
+        return
+    metrics.finished.labels(str(status.phase), status.reason).inc()
+    start, end = parse_time(status.start_time), parse_time(status.completion_time)
+    if start and end:
+        metrics.run_seconds.observe(max((end - start).total_seconds(), 0))
+
+
+def _jobs(namespace: str) -> str:
+    return f"/apis/{names.API_VERSION}/namespaces/{namespace}/cijobs"
+
+
+def _name(job: CIJob) -> str:
+    return f"{job.metadata.namespace}/{job.metadata.name}"

@@ -1,0 +1,135 @@
+"""The API server, as few calls with plain JSON: what `act` writes and what must be read afresh.
+
+Raw JSON instead of the client library's models, which cost most of the time of a large answer.
+Credentials come from the library (a kubeconfig, or the Pod's ServiceAccount, whose token it reads
+anew as it rotates). Every write is counted.
+"""
+
+import json
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+import aiohttp
+from kubernetes.aio import config
+from kubernetes.aio.client import Configuration
+
+from cijob_operator import metrics
+from cijob_operator.errors import ApiError, Unavailable, from_status
+
+Json = dict[str, Any]
+REQUEST_SECONDS = 20
+MERGE_PATCH = "application/merge-patch+json"
+PAGE_SIZE = 500
+
+
+class Api:
+    """A connection to the API server; made by `connect`."""
+
+    def __init__(self, session: aiohttp.ClientSession, configuration: Configuration) -> None:
+        self._session = session
+        self._configuration = configuration
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls) -> AsyncIterator[Self]:
+        """Connect as a Pod's ServiceAccount inside one, else as the kubeconfig says."""
+        configuration = Configuration()
+        await config.load_config(  # type: ignore[no-untyped-call]
+            client_configuration=configuration
+        )
+        tls = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+        if configuration.cert_file:
+            tls.load_cert_chain(configuration.cert_file, configuration.key_file)
+        if not configuration.verify_ssl:
+            tls.check_hostname = False
+            tls.verify_mode = ssl.CERT_NONE
+        connector = aiohttp.TCPConnector(ssl=tls, limit=64)
+        timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+            yield cls(session, configuration)
+
+    async def get(self, path: str, **query: str) -> Json:
+        """Read one object, or one page of a list. Raises ApiError."""
+        return await self._call("GET", path, query=query)
+
+    async def list_all(self, path: str, **query: str) -> list[Json]:
+        """Read a whole list, page by page. Raises ApiError."""
+        items: list[Json] = []
+        token = ""
+        while True:
+            page = await self.get(path, limit=str(PAGE_SIZE), **{"continue": token}, **query)
+            items += page["items"]
+            token = page["metadata"].get("continue") or ""
+            if not token:
+                return items
+
+    async def create(self, path: str, body: Json) -> Json:
+        """Create an object in a collection. Raises AlreadyExists and other ApiErrors."""
+        return await self._call("POST", path, body=body)
+
+    async def replace(self, path: str, body: Json) -> Json:
+        """Replace an object whose body carries its resourceVersion. Raises Conflict."""
+        return await self._call("PUT", path, body=body)
+
+    async def patch(self, path: str, body: Json, *, manager: str) -> Json:
+        """Merge-patch an object; with a resourceVersion in the body, Conflict if it moved on."""
+        return await self._call("PATCH", path, body=body, query={"fieldManager": manager})
+
+    async def delete(self, path: str, *, uid: str, grace_seconds: int | None = None) -> None:
+        """Delete an object if it still is the one with `uid`. Raises Gone, Conflict."""
+        options: Json = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
+        await self._call("DELETE", path, body=options)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Json | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Json:
+        kept = {key: value for key, value in (query or {}).items() if value}
+        try:
+            async with self._session.request(
+                method,
+                f"{self._configuration.host}{path}",
+                params=kept,
+                data=None if body is None else json.dumps(body, separators=(",", ":")),
+                headers=await self._headers(method),
+            ) as response:
+                content = await response.read()
+                status = response.status
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise Unavailable(0, "", f"the API server cannot be reached: {error}") from error
+        answer = _parse(content)
+        if method != "GET":
+            metrics.count_write(method, path, status)
+        if status >= 400:
+            raise from_status(status, answer, creating=method == "POST")
+        return answer
+
+    async def _headers(self, method: str) -> dict[str, str]:
+        kind = MERGE_PATCH if method == "PATCH" else "application/json"
+        headers = {"Content-Type": kind, "Accept": "application/json"}
+        if token := await self._configuration.get_api_key_with_prefix(
+            "BearerToken", "authorization"
+        ):
+            headers["Authorization"] = token
+        return headers
+
+
+def _parse(content: bytes) -> Json:
+    try:
+        answer = json.loads(content)
+    except ValueError:  # a proxy in between, or a body cut short
+        return {"message": content[:200].decode(errors="replace")}
+    return answer if isinstance(answer, dict) else {}
+
+
+def is_quota(error: ApiError) -> bool:
+    """Whether a refused create was refused by a ResourceQuota, which may have room later."""
+    return error.status == 403 and "exceeded quota" in error.message

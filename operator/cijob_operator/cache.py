@@ -1,0 +1,152 @@
+"""What this process knows of the cluster: jobs, their Pods, templates, pools.
+
+Fed by watches, by the full lists of the resync, and by the API server's answers to our own writes,
+which are usually there before the watch shows them: an older version never replaces a newer one.
+A deleted Pod stays, marked, until its attempt is closed. Finished jobs are kept small.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from cijob_api.errors import Malformed
+from cijob_api.objects import CIJob, CIJobTemplate
+from cijob_api.specs import CIJobSpec
+from cijob_operator.podviews import PodView, view
+
+Json = dict[str, Any]
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A job whose object does not keep to the contract: forged past the schema."""
+
+    uid: str
+    version: int
+    words: str
+    finished: bool
+
+
+@dataclass
+class Cache:
+    """The latest known version of everything; use from one event loop only."""
+
+    jobs: dict[Key, CIJob] = field(default_factory=dict)
+    broken: dict[Key, Broken] = field(default_factory=dict)
+    templates: dict[Key, CIJobTemplate] = field(default_factory=dict)
+    pods: dict[Key, PodView] = field(default_factory=dict)
+    _pods_of: dict[Key, set[Key]] = field(default_factory=lambda: defaultdict(set))
+
+    def put_job(self, body: Json) -> Key:
+        """Take in a job as the API server gave it; return its key."""
+        metadata = body["metadata"]
+        key, version = (metadata["namespace"], metadata["name"]), _version(metadata)
+        known = self.jobs.get(key)
+        if known and int(known.metadata.resource_version or 0) > version:
+            return key
+        try:
+            job = CIJob.parse(body)
+        except Malformed as error:
+            self.jobs.pop(key, None)
+            phase = (body.get("status") or {}).get("phase")
+            self.broken[key] = Broken(metadata["uid"], version, str(error), phase == "Error")
+            return key
+        self.broken.pop(key, None)
+        self.jobs[key] = slimmed(job)
+        return key
+
+    def drop_job(self, key: Key) -> None:
+        """A job is gone. Its Pods follow by their owner reference."""
+        self.jobs.pop(key, None)
+        self.broken.pop(key, None)
+
+    def put_template(self, body: Json) -> Key | None:
+        """Take in a template; None if it is malformed, which is as good as missing."""
+        try:
+            template = CIJobTemplate.parse(body)
+        except Malformed:
+            return None
+        self.templates[template.key] = template
+        return template.key
+
+    def put_pod(self, body: Json) -> Key:
+        """Take in a Pod of ours; return the key of its job."""
+        pod = view(body)
+        known = self.pods.get(pod.key)
+        another = known is None or known.uid != pod.uid
+        # A Pod that is gone does not come back; one of the same name is another.
+        if another or (known and not known.gone and known.version <= pod.version):
+            self.pods[pod.key] = pod
+            self._pods_of[(pod.namespace, pod.job)].add(pod.key)
+        return (pod.namespace, pod.job)
+
+    def drop_pod(self, body: Json) -> Key:
+        """A Pod was deleted: keep what was seen last, marked as gone; return its job's key."""
+        pod = view(body).as_gone()
+        known = self.pods.get(pod.key)
+        if known is None or known.uid == pod.uid:
+            self.pods[pod.key] = pod
+            self._pods_of[(pod.namespace, pod.job)].add(pod.key)
+        return (pod.namespace, pod.job)
+
+    def forget_pod(self, key: Key) -> None:
+        """Let go of a deleted Pod whose attempt is closed."""
+        pod = self.pods.pop(key, None)
+        if pod:
+            owner = (pod.namespace, pod.job)
+            self._pods_of[owner].discard(key)
+            if not self._pods_of[owner]:
+                del self._pods_of[owner]
+
+    def pods_of(self, job: Key, uid: str) -> tuple[PodView, ...]:
+        """The Pods that belong to this very job, by attempt."""
+        keys = self._pods_of.get(job, ())
+        own = [self.pods[key] for key in keys if self.pods[key].owner == uid]
+        return tuple(sorted(own, key=lambda pod: pod.attempt))
+
+    def orphans(self) -> Iterator[PodView]:
+        """Pods of ours that are there and whose job is not."""
+        for pod in self.pods.values():
+            if pod.gone:
+                continue
+            owner = (pod.namespace, pod.job)
+            uid = self.jobs[owner].metadata.uid if owner in self.jobs else None
+            if owner in self.broken:
+                uid = self.broken[owner].uid
+            if uid is None or pod.owner != uid:
+                yield pod
+
+    def template_of(self, job: CIJob, system_namespace: str) -> CIJobTemplate | None:
+        """The template that a job names: in its own namespace first."""
+        if job.spec.template_ref is None:
+            return None
+        name = job.spec.template_ref.name
+        own = self.templates.get((job.metadata.namespace, name))
+        return own or self.templates.get((system_namespace, name))
+
+
+def slimmed(job: CIJob) -> CIJob:
+    """A finished job without what nobody will ask of it again."""
+    if not job.status.phase.is_final:
+        return job
+    status = job.status.model_copy(
+        update={"attempts": None, "conditions": None, "message": None, "results": None}
+    )
+    spec = CIJobSpec(
+        ttl_seconds_after_finished=job.spec.ttl_seconds_after_finished,
+        template_ref=job.spec.template_ref,
+        desired_state=job.spec.desired_state,
+    )
+    metadata = job.metadata.model_copy(update={"annotations": {}, "labels": {}})
+    return job.model_copy(update={"spec": spec, "status": status, "metadata": metadata})
+
+
+def _version(metadata: Json) -> int:
+    """resourceVersion as a number: versions of one resource can be compared since 1.35, and
+    always could in practice, as they are etcd's revisions."""
+    try:
+        return int(metadata.get("resourceVersion") or 0)
+    except ValueError:
+        return 0

@@ -1,0 +1,71 @@
+"""What `decide` is given and what it gives: values, nothing that acts.
+
+`Observation` is everything that is known of one job now; `Decision` is everything that is to be
+done about it now, and when to look again.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cijob_api.objects import CIJob, CIJobTemplate
+from cijob_api.reasons import Reason
+from cijob_api.specs import CIPoolSpec
+from cijob_api.statuses import CIJobStatus
+from cijob_operator.podspecs import AgentSettings
+from cijob_operator.podviews import PodView
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why the last try to create a Pod failed, in the API server's words."""
+
+    reason: Reason
+    message: str
+    again: datetime | None  # None: trying again cannot help
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One job and what belongs to it."""
+
+    job: CIJob
+    pods: tuple[PodView, ...] = ()  # its own ones, by attempt; deleted ones until we closed them
+    template: CIJobTemplate | None = None
+    pool: CIPoolSpec = field(default_factory=lambda: CIPoolSpec(max_concurrent=10))
+    pool_name: str = "default"
+    admitted: bool = False
+    passed_over: bool = False  # the queue was looked at, and it has to wait
+    ahead: int = 0  # jobs in front of it in the queue
+    intended: int = 0  # the attempt whose intent this process wrote and whose Pod it will create
+    obstacle: Obstacle | None = None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the operator was told at its start."""
+
+    agent: AgentSettings = field(default_factory=AgentSettings)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End a Pod's containers by lowering its deadline; Pod, exit codes and log stay."""
+
+    pod: PodView
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do now; nothing, if it is empty."""
+
+    status: CIJobStatus | None = None  # write this, if it is not there already
+    create: dict[str, Any] | None = None  # the Pod's manifest
+    intend: int = 0  # write `status` with this attempt's intent before its Pod is created
+    stop: Stop | None = None
+    delete_pods: tuple[PodView, ...] = ()
+    delete_job: bool = False
+    wants_place: bool = False  # it could start now, if it were admitted
+    holds_place: bool = False  # its containers run, or are about to
+    again: datetime | None = None  # look again then, at the latest

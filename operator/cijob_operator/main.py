@@ -1,0 +1,146 @@
+"""The operator's process: connect, check, list, watch, lead, work; `python -m cijob_operator`.
+
+Ends with 0 on a signal, with 1 when it must be started afresh (lease lost, watch dead) or cannot
+work at all, and says which in one line.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from time import monotonic
+
+from cijob_operator import health, logs, metrics, permissions
+from cijob_operator.act import Actor
+from cijob_operator.api import Api
+from cijob_operator.cache import Cache, Key
+from cijob_operator.decisions import Policy
+from cijob_operator.errors import ApiError, Gone, LeaseLost, NotPermitted, Unavailable
+from cijob_operator.leases import Leadership
+from cijob_operator.podspecs import AgentSettings
+from cijob_operator.reconcile import Reconciler, count_phases
+from cijob_operator.resync import DeadWatch, Resync
+from cijob_operator.settings import BadSetting, Settings, read_settings
+from cijob_operator.watches import watch
+from cijob_operator.workqueue import WorkQueue
+
+logger = logging.getLogger(__name__)
+LEASE = "cijob-operator"
+RETRY_SECONDS = 2
+
+
+def main() -> int:
+    """Run until told to stop; the exit code."""
+    logs.configure()
+    try:
+        settings = read_settings()
+        asyncio.run(run(settings))
+    except (NotPermitted, BadSetting, ApiError) as error:
+        logger.error("the operator cannot work: %s", error)  # noqa: TRY400
+        return 1
+    except BaseExceptionGroup as group:
+        expected, others = group.split((LeaseLost, DeadWatch))
+        if expected is None or others is not None:
+            raise
+        for cause in _leaves(expected):
+            logger.warning("ending, to be started afresh: %s", cause)
+        return 1
+    return 0
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+async def run(settings: Settings) -> None:
+    """The whole life of the operator."""
+    cache, queue = Cache(), WorkQueue[Key]()
+    state = {"listed": False}
+    app = health.application(
+        alive=lambda: None,
+        ready=lambda: None if state["listed"] else "the first full list is not in yet",
+    )
+    metrics.follow_phases(lambda: count_phases(cache))
+    runner = await health.serve(app, settings.port)
+    try:
+        async with Api.connect() as api:
+            await _patiently(lambda: permissions.check(api, settings))
+            resync = Resync(api, cache, queue, settings)
+            await _patiently(resync.run)
+            state["listed"] = True
+            await _serve(api, cache, queue, settings=settings, resync=resync)
+    finally:
+        await runner.cleanup()
+
+
+async def _serve(
+    api: Api, cache: Cache, queue: WorkQueue[Key], *, settings: Settings, resync: Resync
+) -> None:
+    """Watch and, once this process leads, work; the end of the watches ends everything."""
+    leadership = Leadership(
+        api,
+        LEASE,
+        settings.system_namespace,
+        identity=settings.identity,
+        times=settings.lease,
+        monotonic=monotonic,
+    )
+    actor = Actor(api, cache, leadership)
+    reconciler = Reconciler(
+        cache,
+        queue,
+        actor,
+        policy=Policy(AgentSettings()),
+        places=settings.max_concurrent,
+        system_namespace=settings.system_namespace,
+        now=lambda: datetime.now(UTC),
+    )
+    async with asyncio.TaskGroup() as tasks:
+        leading = tasks.create_task(
+            _lead(leadership, reconciler, settings, resync=resync, actor=actor)
+        )
+        await watch(cache, queue, settings)
+        leading.cancel()
+    await leadership.release()
+
+
+async def _lead(
+    leadership: Leadership,
+    reconciler: Reconciler,
+    settings: Settings,
+    *,
+    resync: Resync,
+    actor: Actor,
+) -> None:
+    await leadership.acquire()
+    metrics.leading.set(1)
+    # The list before may be as old as the wait for the lease.
+    await _patiently(lambda: resync.run(actor))
+    reconciler.start()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(leadership.hold())
+        tasks.create_task(_resync_often(resync, actor, settings.resync_seconds))
+        for _ in range(settings.workers):
+            tasks.create_task(reconciler.work())
+
+
+async def _resync_often(resync: Resync, actor: Actor, seconds: float) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        await _patiently(lambda: resync.run(actor))
+
+
+async def _patiently(step: Callable[[], Awaitable[None]]) -> None:
+    """Repeat a step while the API server is away or does not know our resources yet."""
+    while True:
+        try:
+            await step()
+        except (Unavailable, Gone) as error:
+            logger.warning("waiting for the API server: %s", error)
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            return

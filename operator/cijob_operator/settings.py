@@ -1,0 +1,55 @@
+"""The operator's environment, read once at the start and nowhere else."""
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cijob_operator.leases import LeaseTimes
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this operator runs. Durations in seconds."""
+
+    system_namespace: str
+    namespaces: tuple[str, ...]  # empty: the whole cluster
+    identity: str
+    port: int
+    max_concurrent: int
+    workers: int
+    resync_seconds: float
+    lease: LeaseTimes
+
+
+class BadSetting(Exception):
+    """An environment variable has a value that cannot be used; says which and why."""
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the `CIJOB_*` variables. Raises BadSetting."""
+    lease = LeaseTimes()
+    seconds = _number(environment, "CIJOB_LEASE_SECONDS", lease.lease_seconds)
+    namespaces = environment.get("CIJOB_NAMESPACES", "").replace(",", " ").split()
+    return Settings(
+        system_namespace=environment.get("CIJOB_SYSTEM_NAMESPACE", "cijob-system"),
+        namespaces=tuple(namespaces),
+        identity=environment.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
+        port=int(_number(environment, "CIJOB_PORT", 8080)),
+        max_concurrent=int(_number(environment, "CIJOB_MAX_CONCURRENT", 10)),
+        workers=int(_number(environment, "CIJOB_WORKERS", 16)),
+        resync_seconds=_number(environment, "CIJOB_RESYNC_SECONDS", 300),
+        # One third to notice, one third to give up: as the defaults of 15, 10 and 2 s.
+        lease=LeaseTimes(seconds, seconds * 2 / 3, seconds * 2 / 15),
+    )
+
+
+def _number(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name, "")
+    try:
+        value = float(text) if text else float(default)
+    except ValueError:
+        raise BadSetting(f"{name} is {text!r}, which is no number") from None
+    if value <= 0:
+        raise BadSetting(f"{name} is {text}; it must be above 0")
+    return value

@@ -1,0 +1,105 @@
+"""kopf as the shell: login, watches and signals; each event only says which key to look at.
+
+Everything that kopf would write by itself is switched off: no finalizers, no annotations, no
+progress, no Events, no peering. Its handlers are never retried: the queue repeats.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import kopf
+
+from cijob_api import names
+from cijob_operator.cache import Cache, Key
+from cijob_operator.settings import Settings
+from cijob_operator.workqueue import WorkQueue
+
+Json = dict[str, Any]
+OURS = (names.GROUP, names.VERSION)
+
+
+class NoDiffBase(kopf.DiffBaseStorage):
+    """Stores nothing, and copies nothing: kopf's own costs twice the parsing of an event."""
+
+    def build(self, *, body: Any, extra_fields: Any = None) -> Any:  # noqa: ARG002
+        """Nothing to compare with."""
+        return {}
+
+    def fetch(self, *, body: Any) -> Any:  # noqa: ARG002
+        """Nothing was stored."""
+        return None
+
+    def store(self, *, body: Any, patch: Any, essence: Any) -> None:
+        """Store nothing."""
+
+
+def registry(cache: Cache, queue: WorkQueue[Key]) -> kopf.OperatorRegistry:
+    """The handlers: take the object into the cache and queue its job's key."""
+    handlers = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=handlers)
+    def login(**given: Any) -> Any:
+        return kopf.login_via_client(**given)
+
+    @kopf.on.event(*OURS, "cijobs", registry=handlers)
+    async def on_job(event: Any, **_: Any) -> None:
+        body = event["object"]
+        if event["type"] == "DELETED":
+            key = (body["metadata"]["namespace"], body["metadata"]["name"])
+            cache.drop_job(key)
+        else:
+            key = cache.put_job(body)
+        queue.add(key)
+
+    @kopf.on.event("", "v1", "pods", registry=handlers)
+    async def on_pod(event: Any, **_: Any) -> None:
+        body = event["object"]
+        if names.LABEL_JOB in (body["metadata"].get("labels") or {}):
+            take = cache.drop_pod if event["type"] == "DELETED" else cache.put_pod
+            queue.add(take(body))
+
+    @kopf.on.event(*OURS, "cijobtemplates", registry=handlers)
+    async def on_template(event: Any, **_: Any) -> None:
+        body = event["object"]
+        if event["type"] == "DELETED":
+            cache.templates.pop((body["metadata"]["namespace"], body["metadata"]["name"]), None)
+            return
+        if key := cache.put_template(body):
+            for job in _naming(cache, key[1]):
+                queue.add(job)
+
+    return handlers
+
+
+def _naming(cache: Cache, template: str) -> Iterable[Key]:
+    """Unfinished jobs that name a template."""
+    for key, job in cache.jobs.items():
+        reference = job.spec.template_ref
+        if reference and reference.name == template and not job.status.phase.is_final:
+            yield key
+
+
+def kopf_settings() -> kopf.OperatorSettings:
+    """Everything off that would write or wait."""
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.peering.standalone = True
+    settings.scanning.disabled = True
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = kopf.StatusProgressStorage(field="status.unused")
+    settings.persistence.consistency_timeout = 0
+    settings.watching.label_selectors["", "v1", "pods"] = names.LABEL_JOB
+    settings.watching.chunk_size = 500
+    return settings
+
+
+async def watch(cache: Cache, queue: WorkQueue[Key], settings: Settings) -> None:
+    """Watch until a signal ends the process, or until a watch cannot go on (that raises)."""
+    namespaces = {*settings.namespaces, settings.system_namespace} if settings.namespaces else ()
+    await kopf.operator(
+        registry=registry(cache, queue),
+        settings=kopf_settings(),
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=tuple(namespaces),
+    )
