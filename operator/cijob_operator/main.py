@@ -95,7 +95,7 @@ async def _serve(
         queue,
         actor,
         policy=Policy(AgentSettings()),
-        places=settings.max_concurrent,
+        pool=settings.pool,
         system_namespace=settings.system_namespace,
         now=lambda: datetime.now(UTC),
     )

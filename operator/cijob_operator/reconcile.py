@@ -36,7 +36,7 @@ class Reconciler:
         actor: Actor,
         *,
         policy: Policy,
-        places: int,
+        pool: CIPoolSpec,
         system_namespace: str,
         now: Callable[[], datetime],
     ) -> None:
@@ -44,7 +44,7 @@ class Reconciler:
         self._queue = queue
         self._actor = actor
         self._policy = policy
-        self._pool = CIPoolSpec(max_concurrent=places)
+        self._pool = pool
         self._system_namespace = system_namespace
         self._now = now
         self._waiting: dict[Key, Waiting] = {}

@@ -1,9 +1,12 @@
 """The operator's environment, read once at the start and nowhere else."""
 
+import json
 import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from cijob_api.specs import CIPoolSpec
 
 from cijob_operator.leases import LeaseTimes
 
@@ -16,7 +19,7 @@ class Settings:
     namespaces: tuple[str, ...]  # empty: the whole cluster
     identity: str
     port: int
-    max_concurrent: int
+    pool: CIPoolSpec  # the one there is
     workers: int
     resync_seconds: float
     lease: LeaseTimes
@@ -36,12 +39,22 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         namespaces=tuple(namespaces),
         identity=environment.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
         port=int(_number(environment, "CIJOB_PORT", 8080)),
-        max_concurrent=int(_number(environment, "CIJOB_MAX_CONCURRENT", 10)),
+        pool=_pool(environment),
         workers=int(_number(environment, "CIJOB_WORKERS", 16)),
         resync_seconds=_number(environment, "CIJOB_RESYNC_SECONDS", 300),
         # One third to notice, one third to give up: as the defaults of 15, 10 and 2 s.
         lease=LeaseTimes(seconds, seconds * 2 / 3, seconds * 2 / 15),
     )
+
+
+def _pool(environment: Mapping[str, str]) -> CIPoolSpec:
+    """`CIJOB_DEFAULT_POOL` is the spec of a CIPool as JSON; `CIJOB_MAX_CONCURRENT` its size."""
+    places = int(_number(environment, "CIJOB_MAX_CONCURRENT", 10))
+    text = environment.get("CIJOB_DEFAULT_POOL") or "{}"
+    try:
+        return CIPoolSpec.model_validate({"maxConcurrent": places, **json.loads(text)})
+    except (ValueError, TypeError) as error:
+        raise BadSetting(f"CIJOB_DEFAULT_POOL is no spec of a CIPool: {error}") from error
 
 
 def _number(environment: Mapping[str, str], name: str, default: float) -> float:
