@@ -12,6 +12,7 @@ from cijob_api import names
 from cijob_api.objects import CIJob
 from cijob_api.reasons import Reason
 from cijob_api.statuses import CIJobStatus
+from cijob_api.trimming import OPERATOR_BYTES, trim_status
 from cijob_operator import metrics
 from cijob_operator.api import Api, is_quota
 from cijob_operator.cache import Cache
@@ -64,7 +65,7 @@ class Actor:
         }
         path = f"{_jobs(job.metadata.namespace)}/{job.metadata.name}/status"
         answer = await self._api.patch(path, body, manager=names.MANAGER_OPERATOR)
-        self._cache.put_job(answer)
+        self._cache.put_answer(answer)
         _report(job, status)
 
     async def _create(self, job: CIJob, manifest: Json, now: datetime) -> Obstacle | None:
@@ -155,13 +156,14 @@ class Actor:
             logger.warning("a malformed job cannot be marked", extra={"job": "/".join(key)})
             logger.debug("%s", error)
             return
-        self._cache.put_job(answer)
+        self._cache.put_answer(answer)
 
 
 def status_patch(before: CIJobStatus, after: CIJobStatus) -> Json:
     """The merge patch from one status to the other: the operator's own keys that differ."""
+    small = trim_status(after.model_copy(update={"results": None}), OPERATOR_BYTES)
     old = before.model_dump(by_alias=True, exclude_none=True, mode="json", include=OPERATOR_KEYS)
-    new = after.model_dump(by_alias=True, exclude_none=True, mode="json", include=OPERATOR_KEYS)
+    new = small.model_dump(by_alias=True, exclude_none=True, mode="json", include=OPERATOR_KEYS)
     changed = {key: value for key, value in new.items() if old.get(key) != value}
     return {**changed, **dict.fromkeys(old.keys() - new.keys())}
 

@@ -57,10 +57,25 @@ class Cache:
         self.jobs[key] = slimmed(job)
         return key
 
+    def put_answer(self, body: Json) -> None:
+        """Take in what the API server answered to our own write of a job.
+
+        Not if the watch has told meanwhile that the job is gone: it must not come back.
+        """
+        metadata = body["metadata"]
+        key = (metadata["namespace"], metadata["name"])
+        known = self.jobs.get(key)
+        uid = known.metadata.uid if known else self.broken[key].uid if key in self.broken else None
+        if uid == metadata["uid"]:
+            self.put_job(body)
+
     def drop_job(self, key: Key) -> None:
         """A job is gone. Its Pods follow by their owner reference."""
         self.jobs.pop(key, None)
         self.broken.pop(key, None)
+        for pod in [self.pods[name] for name in self._pods_of.get(key, ())]:
+            if pod.gone:
+                self.forget_pod(pod.key)
 
     def put_template(self, body: Json) -> Key | None:
         """Take in a template; None if it is malformed, which is as good as missing."""
@@ -85,11 +100,17 @@ class Cache:
     def drop_pod(self, body: Json) -> Key:
         """A Pod was deleted: keep what was seen last, marked as gone; return its job's key."""
         pod = view(body).as_gone()
+        owner = (pod.namespace, pod.job)
         known = self.pods.get(pod.key)
-        if known is None or known.uid == pod.uid:
+        if known and known.uid != pod.uid:
+            return owner
+        job = self.jobs.get(owner)
+        if job is None or job.metadata.uid != pod.owner:
+            self.forget_pod(pod.key)  # nobody will ask how it ended
+        else:
             self.pods[pod.key] = pod
-            self._pods_of[(pod.namespace, pod.job)].add(pod.key)
-        return (pod.namespace, pod.job)
+            self._pods_of[owner].add(pod.key)
+        return owner
 
     def forget_pod(self, key: Key) -> None:
         """Let go of a deleted Pod whose attempt is closed."""

@@ -87,7 +87,10 @@ def _start_resolved(
     """Everything is known and nothing stands against it but the queue."""
     job = seen.job
     if not seen.admitted:
-        words = f"{seen.ahead} jobs in front, all {seen.pool.max_concurrent} places taken"
+        words = (
+            f"all {seen.pool.max_concurrent} places of pool {seen.pool_name} are taken; "
+            f"{seen.queued} jobs wait"
+        )
         reason = Reason.WAITING_FOR_CAPACITY
         return _wait(
             seen, reason, words, now, limit=resolved.queue_timeout_seconds, wants_place=True

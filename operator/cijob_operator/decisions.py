@@ -36,7 +36,7 @@ class Observation:
     pool_name: str = "default"
     admitted: bool = False
     passed_over: bool = False  # the queue was looked at, and it has to wait
-    ahead: int = 0  # jobs in front of it in the queue
+    queued: int = 0  # how many jobs wait, this one included
     intended: int = 0  # the attempt whose intent this process wrote and whose Pod it will create
     obstacle: Obstacle | None = None
 

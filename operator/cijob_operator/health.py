@@ -5,11 +5,29 @@ that this process could take over at once; whether it leads makes no difference 
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from cijob_operator.metrics import REGISTRY
+
+
+@dataclass
+class Vitals:
+    """What the checks look at; `main` fills it in as the process comes up."""
+
+    listed: bool = False
+    stuck: Callable[[], str | None] = lambda: None
+
+    def not_alive(self) -> str | None:
+        """Why this process must be started afresh, if so."""
+        return self.stuck()
+
+    def not_ready(self) -> str | None:
+        """Why this process could not take over now, if so."""
+        return None if self.listed else "the first full list is not in yet"
+
 
 Check = Callable[[], str | None]
 Handler = Callable[[web.Request], Awaitable[web.Response]]

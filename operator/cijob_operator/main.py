@@ -17,7 +17,6 @@ from cijob_operator.cache import Cache, Key
 from cijob_operator.decisions import Policy
 from cijob_operator.errors import ApiError, Gone, LeaseLost, NotPermitted, Unavailable
 from cijob_operator.leases import Leadership
-from cijob_operator.podspecs import AgentSettings
 from cijob_operator.reconcile import Reconciler, count_phases
 from cijob_operator.resync import DeadWatch, Resync
 from cijob_operator.settings import BadSetting, Settings, read_settings
@@ -59,11 +58,8 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
 async def run(settings: Settings) -> None:
     """The whole life of the operator."""
     cache, queue = Cache(), WorkQueue[Key]()
-    state = {"listed": False}
-    app = health.application(
-        alive=lambda: None,
-        ready=lambda: None if state["listed"] else "the first full list is not in yet",
-    )
+    vitals = health.Vitals()
+    app = health.application(alive=vitals.not_alive, ready=vitals.not_ready)
     metrics.follow_phases(lambda: count_phases(cache))
     runner = await health.serve(app, settings.port)
     try:
@@ -71,16 +67,24 @@ async def run(settings: Settings) -> None:
             await _patiently(lambda: permissions.check(api, settings))
             resync = Resync(api, cache, queue, settings)
             await _patiently(resync.run)
-            state["listed"] = True
-            await _serve(api, cache, queue, settings=settings, resync=resync)
+            vitals.listed = True
+            actor, leadership, reconciler = _build(api, cache, queue, settings)
+            vitals.stuck = reconciler.stuck
+            async with asyncio.TaskGroup() as tasks:
+                leading = tasks.create_task(
+                    _lead(leadership, reconciler, settings, resync=resync, actor=actor)
+                )
+                await watch(cache, queue, settings)
+                leading.cancel()  # the watches end by a signal
+            await leadership.release()
     finally:
         await runner.cleanup()
 
 
-async def _serve(
-    api: Api, cache: Cache, queue: WorkQueue[Key], *, settings: Settings, resync: Resync
-) -> None:
-    """Watch and, once this process leads, work; the end of the watches ends everything."""
+def _build(
+    api: Api, cache: Cache, queue: WorkQueue[Key], settings: Settings
+) -> tuple[Actor, Leadership, Reconciler]:
+    """The parts that act, put together."""
     leadership = Leadership(
         api,
         LEASE,
@@ -94,18 +98,12 @@ async def _serve(
         cache,
         queue,
         actor,
-        policy=Policy(AgentSettings()),
+        policy=Policy(settings.agent),
         pool=settings.pool,
         system_namespace=settings.system_namespace,
         now=lambda: datetime.now(UTC),
     )
-    async with asyncio.TaskGroup() as tasks:
-        leading = tasks.create_task(
-            _lead(leadership, reconciler, settings, resync=resync, actor=actor)
-        )
-        await watch(cache, queue, settings)
-        leading.cancel()
-    await leadership.release()
+    return actor, leadership, reconciler
 
 
 async def _lead(

@@ -7,7 +7,7 @@ rebuilt from the cluster: who holds a place, who waits, what stands in the way.
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from time import perf_counter
+from time import monotonic
 
 from cijob_api.admission import Waiting, admit, waiting
 from cijob_api.objects import CIJob
@@ -18,12 +18,14 @@ from cijob_operator.act import Actor
 from cijob_operator.cache import Cache, Key
 from cijob_operator.decide import decide
 from cijob_operator.decisions import Decision, Observation, Obstacle, Policy
-from cijob_operator.errors import ApiError, Conflict, Gone, Unavailable
+from cijob_operator.errors import ApiError, Conflict, Gone, LeaseLost, Unavailable
 from cijob_operator.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
 ADMISSION: Key = ("", "")  # the key under which the whole queue is looked at
 POOL = "default"
+# Every request has its own deadline of 20 s; no round makes more than a few.
+STUCK_SECONDS = 120
 
 
 class Reconciler:
@@ -53,6 +55,7 @@ class Reconciler:
         self._holding: set[Key] = set()  # their containers run
         self._intended: dict[Key, int] = {}
         self._obstacles: dict[Key, Obstacle] = {}
+        self._began: dict[Key, float] = {}
 
     def start(self) -> None:
         """Count who holds a place, from the first full list, before anybody is admitted."""
@@ -74,7 +77,7 @@ class Reconciler:
 
     async def _round(self, key: Key) -> None:
         """One key, once; what fails is repeated after a growing delay."""
-        began = perf_counter()
+        began = self._began[key] = monotonic()
         try:
             if key == ADMISSION:
                 self._admit()
@@ -90,17 +93,25 @@ class Reconciler:
             level = logging.INFO if isinstance(error, Unavailable | Gone) else logging.WARNING
             told = {"job": "/".join(key), "again_in_seconds": round(seconds, 2)}
             logger.log(level, "%s", error, extra=told)
+        except LeaseLost:
+            raise
         except Exception as error:
             # One job that cannot be handled must not stop the others.
-            if type(error).__name__ == "LeaseLost":
-                raise
             metrics.retries.labels(type(error).__name__).inc()
             self._queue.retry(key)
             logger.exception("a job cannot be handled", extra={"job": "/".join(key)})
         else:
             self._queue.forget_failures(key)
         finally:
-            metrics.reconcile_seconds.observe(perf_counter() - began)
+            del self._began[key]
+            metrics.reconcile_seconds.observe(monotonic() - began)
+
+    def stuck(self) -> str | None:
+        """What has been worked on for so long that only a fresh start can help, if anything."""
+        for key, began in self._began.items():
+            if monotonic() - began > STUCK_SECONDS:
+                return f"{'/'.join(key)} has been worked on for {monotonic() - began:.0f} s"
+        return None
 
     async def reconcile(self, key: Key) -> None:
         """Observe, decide, act, for one job."""
@@ -126,8 +137,6 @@ class Reconciler:
             self._queue.add(key)  # look at what that changed
 
     def _observe(self, key: Key, job: CIJob) -> Observation:
-        line = self._waiting.get(key)
-        ahead = sum(1 for other in self._waiting.values() if other < line) if line else 0
         return Observation(
             job=job,
             pods=self._cache.pods_of(key, job.metadata.uid),
@@ -136,7 +145,7 @@ class Reconciler:
             pool_name=POOL,
             admitted=key in self._admitted or key in self._holding,
             passed_over=key in self._passed_over,
-            ahead=ahead,
+            queued=len(self._waiting),
             intended=self._intended.get(key, 0),
             obstacle=self._obstacles.get(key),
         )
@@ -203,8 +212,6 @@ class Reconciler:
         self._holding.discard(key)
         self._admitted.discard(key)
         self._queue.forget(key)
-        for pod in self._cache.pods_of(key, ""):
-            self._cache.forget_pod(pod.key)
         if held:
             self._queue.add(ADMISSION)
 

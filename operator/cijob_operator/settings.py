@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cijob_api.specs import CIPoolSpec
-
 from cijob_operator.leases import LeaseTimes
+from cijob_operator.podspecs import AgentSettings
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Settings:
     identity: str
     port: int
     pool: CIPoolSpec  # the one there is
+    agent: AgentSettings
     workers: int
     resync_seconds: float
     lease: LeaseTimes
@@ -40,6 +41,10 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         identity=environment.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
         port=int(_number(environment, "CIJOB_PORT", 8080)),
         pool=_pool(environment),
+        agent=AgentSettings(
+            image=environment.get("CIJOB_AGENT_IMAGE") or AgentSettings.image,
+            gateway=environment.get("CIJOB_GATEWAY") or AgentSettings.gateway,
+        ),
         workers=int(_number(environment, "CIJOB_WORKERS", 16)),
         resync_seconds=_number(environment, "CIJOB_RESYNC_SECONDS", 300),
         # One third to notice, one third to give up: as the defaults of 15, 10 and 2 s.
