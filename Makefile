@@ -53,12 +53,13 @@ format: ## format the code
 	ruff format . && ruff check --fix .
 
 .PHONY: check
-check: verify ## generated files, format, lint, types, import rules
+check: verify ## generated files, format, lint, types, import rules, chart
 	ruff format --check .
 	ruff check .
 	mypy
 	lint-imports --no-cache
 	yamllint --strict .
+	helm lint --strict --quiet charts/cijob
 
 .PHONY: unit
 unit: ## unit tests: no cluster, no network, under 10 s

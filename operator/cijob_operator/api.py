@@ -36,9 +36,12 @@ class Api:
     async def connect(cls) -> AsyncIterator[Self]:
         """Connect as a Pod's ServiceAccount inside one, else as the kubeconfig says."""
         configuration = Configuration()
-        await config.load_config(  # type: ignore[no-untyped-call]
-            client_configuration=configuration
-        )
+        try:
+            config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+        except config.ConfigException:
+            await config.load_kube_config(  # type: ignore[no-untyped-call]
+                client_configuration=configuration
+            )
         tls = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
         if configuration.cert_file:
             tls.load_cert_chain(configuration.cert_file, configuration.key_file)

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from cijob_operator.errors import AlreadyExists, ApiError, Conflict, Gone, LeaseLost
 
+LEASE = "cijob-operator"
 logger = logging.getLogger(__name__)
 
 

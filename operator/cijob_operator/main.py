@@ -16,7 +16,7 @@ from cijob_operator.api import Api
 from cijob_operator.cache import Cache, Key
 from cijob_operator.decisions import Policy
 from cijob_operator.errors import ApiError, Gone, LeaseLost, NotPermitted, Unavailable
-from cijob_operator.leases import Leadership
+from cijob_operator.leases import LEASE, Leadership
 from cijob_operator.reconcile import Reconciler, count_phases
 from cijob_operator.resync import DeadWatch, Resync
 from cijob_operator.settings import BadSetting, Settings, read_settings
@@ -24,7 +24,6 @@ from cijob_operator.watches import watch
 from cijob_operator.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
-LEASE = "cijob-operator"
 RETRY_SECONDS = 2
 
 

@@ -7,29 +7,29 @@ from dataclasses import dataclass
 
 from cijob_operator.api import Api
 from cijob_operator.errors import NotPermitted
+from cijob_operator.leases import LEASE
 from cijob_operator.settings import Settings
 
 
 @dataclass(frozen=True)
 class Need:
-    """Verbs that the operator uses on a resource; cluster-wide resources ignore namespaces."""
+    """Verbs that the operator uses on a resource, or on one object of it."""
 
     group: str
     resource: str
     verbs: tuple[str, ...]
     subresource: str = ""
+    name: str = ""
     system_only: bool = False
-    cluster_scoped: bool = False
 
 
 NEEDS = (
     Need("cijob.dev", "cijobs", ("get", "list", "watch", "delete")),
     Need("cijob.dev", "cijobs", ("patch",), subresource="status"),
     Need("cijob.dev", "cijobtemplates", ("get", "list", "watch")),
-    Need("cijob.dev", "cipools", ("get", "list", "watch"), cluster_scoped=True),
     Need("", "pods", ("get", "list", "watch", "create", "patch", "delete")),
-    Need("", "events", ("create",)),
-    Need("coordination.k8s.io", "leases", ("get", "create", "update"), system_only=True),
+    Need("coordination.k8s.io", "leases", ("create",), system_only=True),
+    Need("coordination.k8s.io", "leases", ("get", "update"), name=LEASE, system_only=True),
 )
 
 
@@ -54,9 +54,7 @@ async def check(api: Api, settings: Settings) -> None:
 def _scopes(need: Need, settings: Settings) -> tuple[str, ...]:
     if need.system_only:
         return (settings.system_namespace,)
-    if need.cluster_scoped or not settings.namespaces:
-        return ("",)
-    return settings.namespaces
+    return settings.namespaces or ("",)
 
 
 async def _allowed(api: Api, need: Need, verb: str, namespace: str) -> bool:
@@ -64,6 +62,7 @@ async def _allowed(api: Api, need: Need, verb: str, namespace: str) -> bool:
         "group": need.group,
         "resource": need.resource,
         "subresource": need.subresource,
+        "name": need.name,
         "verb": verb,
         "namespace": namespace,
     }
@@ -79,6 +78,7 @@ async def _allowed(api: Api, need: Need, verb: str, namespace: str) -> bool:
 
 
 def _words(need: Need, verb: str, namespace: str) -> str:
-    resource = need.resource + (f"/{need.subresource}" if need.subresource else "")
+    below = need.subresource or need.name
+    resource = need.resource + (f"/{below}" if below else "")
     group = f".{need.group}" if need.group else ""
     return f"{verb} {resource}{group} {f'in {namespace}' if namespace else 'in all namespaces'}"

@@ -16,7 +16,7 @@ class Settings:
     """How this operator runs. Durations in seconds."""
 
     system_namespace: str
-    namespaces: tuple[str, ...]  # empty: the whole cluster
+    namespaces: tuple[str, ...]  # the system namespace among them; empty: the whole cluster
     identity: str
     port: int
     pool: CIPoolSpec  # the one there is
@@ -34,10 +34,12 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the `CIJOB_*` variables. Raises BadSetting."""
     lease = LeaseTimes()
     seconds = _number(environment, "CIJOB_LEASE_SECONDS", lease.lease_seconds)
-    namespaces = environment.get("CIJOB_NAMESPACES", "").replace(",", " ").split()
+    system = environment.get("CIJOB_SYSTEM_NAMESPACE", "cijob-system")
+    given = environment.get("CIJOB_NAMESPACES", "").replace(",", " ").split()
     return Settings(
-        system_namespace=environment.get("CIJOB_SYSTEM_NAMESPACE", "cijob-system"),
-        namespaces=tuple(namespaces),
+        system_namespace=system,
+        # Templates for all are looked up in the system namespace.
+        namespaces=tuple(sorted({*given, system})) if given else (),
         identity=environment.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
         port=int(_number(environment, "CIJOB_PORT", 8080)),
         pool=_pool(environment),

@@ -95,11 +95,10 @@ def kopf_settings() -> kopf.OperatorSettings:
 
 async def watch(cache: Cache, queue: WorkQueue[Key], settings: Settings) -> None:
     """Watch until a signal ends the process, or until a watch cannot go on (that raises)."""
-    namespaces = {*settings.namespaces, settings.system_namespace} if settings.namespaces else ()
     await kopf.operator(
         registry=registry(cache, queue),
         settings=kopf_settings(),
         standalone=True,
-        clusterwide=not namespaces,
-        namespaces=tuple(namespaces),
+        clusterwide=not settings.namespaces,
+        namespaces=settings.namespaces,
     )
