@@ -65,6 +65,14 @@ check: verify ## generated files, format, lint, types, import rules, chart
 unit: ## unit tests: no cluster, no network, under 10 s
 	pytest tests/unit
 
+.PHONY: soak
+soak: setup ## the long versions of the chaos tests
+	CIJOB_SOAK=1 hack/cluster-tests tests/cluster/test_chaos.py
+
+.PHONY: bench
+bench: cluster images ## measure, side by side with what Kubernetes itself does
+	bench/run
+
 .PHONY: test
 test: setup ## everything: checks, unit tests, then all tests on a real local cluster
 	$(MAKE) check unit

@@ -18,6 +18,7 @@ from localcluster.errors import ClusterError, NotFound, Refused
 from localcluster.running import say
 from localcluster.settings import Settings, read_settings
 
+DEFAULT_WAIT_SECONDS = 60
 Action = Callable[[Settings, argparse.Namespace], None]
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
@@ -72,7 +73,8 @@ def create_cluster(settings: Settings, options: argparse.Namespace) -> None:
         settings,
         options.name,
         kubeconfig,
-        wait_seconds=seconds(options.wait),
+        # kind does not wait by default, and its 0s says so; a local cluster is up in seconds.
+        wait_seconds=seconds(options.wait) or DEFAULT_WAIT_SECONDS,
         retain=options.retain,
     )
 
@@ -170,7 +172,7 @@ def _create_options(create: argparse.ArgumentParser) -> None:
     kinds = create.add_subparsers(required=True)
     make = _leaf(kinds, "cluster", create_cluster)
     make.add_argument("--kubeconfig", type=Path)
-    make.add_argument("--wait", default="60s", help="how long to wait for the node, such as 90s")
+    make.add_argument("--wait", default="0s", help="how long to wait for the node (0s: a minute)")
     make.add_argument("--retain", action="store_true", help="keep what a failure leaves")
     make.add_argument("--config", help=argparse.SUPPRESS)
     make.add_argument("--image", help=argparse.SUPPRESS)

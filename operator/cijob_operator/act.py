@@ -20,6 +20,7 @@ from cijob_operator.decisions import Decision, Observation, Obstacle, Stop
 from cijob_operator.errors import AlreadyExists, ApiError, Conflict, Denied, Gone, Invalid
 from cijob_operator.leases import Leadership
 from cijob_operator.podviews import PodView
+from cijob_operator.statuses import malformed
 from cijob_operator.times import format_time, later, parse_time
 
 logger = logging.getLogger(__name__)
@@ -144,10 +145,10 @@ class Actor:
         if body["metadata"]["uid"] != pod.owner:
             await self._delete_pod(pod)
 
-    async def mark_malformed(self, key: tuple[str, str], words: str) -> None:
+    async def mark_malformed(self, key: tuple[str, str], words: str, now: datetime) -> None:
         """Say on an object that was forged past its schema what is wrong with it."""
         self._leadership.check()
-        body = {"status": {"phase": "Error", "reason": str(Reason.MALFORMED), "message": words}}
+        body = {"status": malformed(words, now)}
         path = f"{_jobs(key[0])}/{key[1]}/status"
         try:
             answer = await self._api.patch(path, body, manager=names.MANAGER_OPERATOR)

@@ -118,7 +118,7 @@ class Reconciler:
         if key in self._cache.broken:
             broken = self._cache.broken[key]
             if not broken.finished:
-                await self._actor.mark_malformed(key, broken.words)
+                await self._actor.mark_malformed(key, broken.words, self._now())
             return
         job = self._cache.jobs.get(key)
         if job is None:

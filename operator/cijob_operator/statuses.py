@@ -144,6 +144,28 @@ def finished(
     )
 
 
+def malformed(words: str, now: datetime) -> dict[str, object]:
+    """The status of an object that cannot be read as a job, as plain data."""
+    moment = format_time(now)
+    conditions = [
+        Condition(
+            type=kind,
+            status=status,
+            reason=Reason.MALFORMED,
+            message=shortened(words, ATTEMPT_MESSAGE_LENGTH),
+            last_transition_time=moment,
+        ).model_dump(by_alias=True)
+        for kind, status in ((ConditionType.FINISHED, "True"), (ConditionType.SUCCEEDED, "False"))
+    ]
+    return {
+        "phase": Phase.ERROR.value,
+        "reason": Reason.MALFORMED.value,
+        "message": shortened(words, MESSAGE_LENGTH),
+        "completionTime": moment,
+        "conditions": conditions,
+    }
+
+
 def open_attempt(pod: PodView) -> Attempt:
     """What is known of an attempt while its Pod lives."""
     container = pod.container

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,17 @@ def test_a_component_that_is_none_is_refused_by_name(kubeconfig: Path) -> None:
     create(kubeconfig)
     refused = kind("kill", "component", "kubeplet", f"--name={NAME}", check=False)
     assert (refused.returncode, "kubeplet" in refused.stderr) == (1, True)
+
+
+def test_addresses_that_another_network_uses_are_refused_by_link(kubeconfig: Path) -> None:
+    run = partial(subprocess.run, check=True)
+    run(["ip", "link", "add", "elsewhere", "type", "bridge"])
+    try:
+        run(["ip", "address", "add", "10.199.0.9/24", "dev", "elsewhere"])
+        run(["ip", "link", "set", "elsewhere", "up"])
+        refused = kind("create", "cluster", f"--name={NAME}", check=False)
+    finally:
+        run(["ip", "link", "delete", "elsewhere"])
+    assert refused.returncode == 1
+    assert "in use on link elsewhere; take that link down first" in refused.stderr
+    assert not kubeconfig.exists()
