@@ -6,12 +6,11 @@ Each is started inside the node and found again by a small record of its process
 import contextlib
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 from localcluster import node
 from localcluster.errors import NotFound
-from localcluster.running import wait_for
+from localcluster.running import spawn, wait_for
 from localcluster.settings import (
     FAKE_POD_RANGE,
     NODE_ADDRESS,
@@ -54,16 +53,7 @@ def start(name: str, folder: Path, node_name: str, programs: list[Path]) -> None
     """Start a daemon inside the node, with its output in `logs/<name>.log`."""
     path = ":".join([*(str(p) for p in programs), search_path()])
     command = node.enter(folder, command_line(name, folder, node_name))
-    with log_file(folder, name).open("ab") as log:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd="/",
-            env=child_environment(PATH=path),
-        )
+    process = spawn(command, log_file(folder, name), child_environment(PATH=path))
     _record(folder, name).write_text(str(process.pid))
 
 
@@ -158,30 +148,29 @@ def _api_server(folder: Path) -> list[str]:
 
 
 def _controller_manager(folder: Path) -> list[str]:
-    kubeconfig = f"{folder}/etc/kube-controller-manager.kubeconfig"
     return [
-        f"--kubeconfig={kubeconfig}",
-        f"--authentication-kubeconfig={kubeconfig}",
-        f"--authorization-kubeconfig={kubeconfig}",
-        "--leader-elect=false",  # one replica: no lease to wait for
+        *_client(folder, "kube-controller-manager"),
         "--use-service-account-credentials=true",
         f"--root-ca-file={folder}/pki/ca.crt",
         f"--service-account-private-key-file={folder}/pki/service-account.key",
         f"--cluster-signing-cert-file={folder}/pki/ca.crt",
         f"--cluster-signing-key-file={folder}/pki/ca.key",
-        # The default of 20 requests a second would throttle Jobs in the benchmarks.
-        "--kube-api-qps=200",
-        "--kube-api-burst=400",
     ]
 
 
 def _scheduler(folder: Path) -> list[str]:
-    kubeconfig = f"{folder}/etc/kube-scheduler.kubeconfig"
+    return _client(folder, "kube-scheduler")
+
+
+def _client(folder: Path, name: str) -> list[str]:
+    """What controller-manager and scheduler have in common."""
+    kubeconfig = f"{folder}/etc/{name}.kubeconfig"
     return [
         f"--kubeconfig={kubeconfig}",
         f"--authentication-kubeconfig={kubeconfig}",
         f"--authorization-kubeconfig={kubeconfig}",
-        "--leader-elect=false",
+        "--leader-elect=false",  # one replica: no lease to wait for
+        # The default of 20 requests a second would throttle Jobs in the benchmarks.
         "--kube-api-qps=200",
         "--kube-api-burst=400",
     ]

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from localcluster.errors import ClusterError, NotFound
-from localcluster.running import wait_for
+from localcluster.running import spawn, wait_for
 from localcluster.settings import HOST_ADDRESS, NODE_ADDRESS, child_environment, search_path
 
 INIT = Path(__file__).with_name("node_init.py")
@@ -28,21 +28,12 @@ def start(folder: Path) -> int:
     """
     ready = folder / "node.ready"
     ready.unlink(missing_ok=True)
-    log = (folder / "logs" / "node.log").open("ab")
+    log = folder / "logs" / "node.log"
     command = ["unshare", "--pid", "--fork", "--kill-child", "--mount", "--net"]
     command += ["--propagation", "private", "--mount-proc", "--"]
     command += [sys.executable, "-I", str(INIT), str(folder)]
-    subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-        cwd="/",
-        env=child_environment(PATH=search_path()),
-    )
-    log.close()
-    wait_for("the node", ready.exists, seconds=20, log=folder / "logs" / "node.log")
+    spawn(command, log, child_environment(PATH=search_path()))
+    wait_for("the node", ready.exists, seconds=20, log=log)
     return init_pid(folder)
 
 

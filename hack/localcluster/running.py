@@ -43,6 +43,22 @@ def run(
     return done
 
 
+def spawn(
+    command: Sequence[str], log: Path, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Start a program that outlives us, with its output at the end of a log file."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd="/",
+            env=environment,
+        )
+
+
 def wait_for(
     what: str, condition: Callable[[], bool], *, seconds: float, log: Path | None = None
 ) -> None:
