@@ -25,7 +25,9 @@ from cijob_operator.times import format_time, later, parse_time
 
 logger = logging.getLogger(__name__)
 Json = dict[str, Any]
-QUOTA_AGAIN_SECONDS = 15
+AGAIN_SECONDS = 15
+SOON_SECONDS = 2
+NOT_THE_JOBS_FAULT = ("being terminated", 'cannot create resource "pods"')
 OPERATOR_KEYS = set(CIJobStatus.model_fields) - {"results"}
 
 
@@ -81,8 +83,7 @@ class Actor:
             answer = await self._api.get(f"{path}/{metadata['name']}")
             owners = [owner.get("uid") for owner in answer["metadata"].get("ownerReferences", [])]
             if job.metadata.uid not in owners:
-                words = f"a Pod {metadata['name']} is there and belongs to somebody else"
-                return Obstacle(Reason.NAME_CONFLICT, words, None)
+                return _name_conflict(answer, now)
             # Our own earlier create won, whose answer was lost: its name is deterministic.
         except (Denied, Invalid) as error:
             return _obstacle(error, now)
@@ -121,9 +122,11 @@ class Actor:
         self._leadership.check()
         path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
         try:
-            await self._api.delete(path, uid=pod.uid)
+            answer = await self._api.delete(path, uid=pod.uid)
         except (Gone, Conflict):
             return
+        if answer["metadata"].get("deletionTimestamp"):  # it ends first; known before the watch
+            self._cache.put_pod(answer)
         logger.info("deleted a Pod", extra={"job": f"{pod.namespace}/{pod.job}", "pod": pod.name})
 
     async def _delete_job(self, job: CIJob) -> None:
@@ -134,6 +137,12 @@ class Actor:
         except (Gone, Conflict):
             return
         logger.info("deleted a finished job", extra={"job": _name(job)})
+
+    async def delete_pods_of_malformed(self, key: tuple[str, str], uid: str) -> None:
+        """What a job can no longer be asked about is not left running."""
+        for pod in self._cache.pods_of(key, uid):
+            if not pod.is_over and not pod.deleting:
+                await self._delete_pod(pod)
 
     async def delete_orphan(self, pod: PodView) -> None:
         """Delete a Pod of ours whose job is gone, after asking the API server once more."""
@@ -154,8 +163,8 @@ class Actor:
             answer = await self._api.patch(path, body, manager=names.MANAGER_OPERATOR)
         except ApiError as error:
             # It may be so wrong that not even its status can be written.
-            logger.warning("a malformed job cannot be marked", extra={"job": "/".join(key)})
-            logger.debug("%s", error)
+            told = {"job": "/".join(key), "wrong": words, "answer": error.message}
+            logger.warning("a malformed job cannot be marked", extra=told)
             return
         self._cache.put_answer(answer)
 
@@ -165,17 +174,42 @@ def status_patch(before: CIJobStatus, after: CIJobStatus) -> Json:
     small = trim_status(after.model_copy(update={"results": None}), OPERATOR_BYTES)
     old = before.model_dump(by_alias=True, exclude_none=True, mode="json", include=OPERATOR_KEYS)
     new = small.model_dump(by_alias=True, exclude_none=True, mode="json", include=OPERATOR_KEYS)
-    changed = {key: value for key, value in new.items() if old.get(key) != value}
-    return {**changed, **dict.fromkeys(old.keys() - new.keys())}
+    return _merge_patch(old, new)
+
+
+def _merge_patch(old: Json, new: Json) -> Json:
+    """What turns `old` into `new` as a JSON merge patch (RFC 7396): null removes, at any depth."""
+    patch: Json = dict.fromkeys(old.keys() - new.keys())
+    for key, value in new.items():
+        before = old.get(key)
+        if before == value:
+            continue
+        if isinstance(before, dict) and isinstance(value, dict):
+            patch[key] = _merge_patch(before, value)
+        else:
+            patch[key] = value
+    return patch
 
 
 def _obstacle(error: ApiError, now: datetime) -> Obstacle:
+    """What a refused create means: something to wait for, or the end."""
     if is_quota(error):
-        again = later(now, QUOTA_AGAIN_SECONDS)
-        return Obstacle(Reason.QUOTA_EXCEEDED, error.message, again)
-    if "being terminated" in error.message:  # the namespace goes, and the job with it
-        return Obstacle(Reason.ADMISSION_DENIED, error.message, later(now, QUOTA_AGAIN_SECONDS))
+        return Obstacle(Reason.QUOTA_EXCEEDED, error.message, later(now, AGAIN_SECONDS))
+    if "error looking up service account" in error.message:  # its namespace is a second old
+        return Obstacle(Reason.CONFIG_MISSING, error.message, later(now, SOON_SECONDS))
+    # The namespace goes, and the job with it; or the operator itself lacks a right.
+    if error.status == 401 or any(words in error.message for words in NOT_THE_JOBS_FAULT):
+        return Obstacle(Reason.ADMISSION_DENIED, error.message, later(now, AGAIN_SECONDS))
     return Obstacle(Reason.ADMISSION_DENIED, error.message, None)
+
+
+def _name_conflict(body: Json, now: datetime) -> Obstacle:
+    """A Pod of the name that the job's should have; one that is going is worth a short wait."""
+    metadata = body["metadata"]
+    words = f"a Pod {metadata['name']} is there and belongs to somebody else"
+    if metadata.get("deletionTimestamp"):
+        return Obstacle(Reason.NAME_CONFLICT, f"{words}; it is going", later(now, SOON_SECONDS))
+    return Obstacle(Reason.NAME_CONFLICT, words, None)
 
 
 def _report(job: CIJob, status: CIJobStatus) -> None:

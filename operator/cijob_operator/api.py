@@ -80,12 +80,12 @@ class Api:
         """Merge-patch an object; with a resourceVersion in the body, Conflict if it moved on."""
         return await self._call("PATCH", path, body=body, query={"fieldManager": manager})
 
-    async def delete(self, path: str, *, uid: str, grace_seconds: int | None = None) -> None:
-        """Delete an object if it still is the one with `uid`. Raises Gone, Conflict."""
+    async def delete(self, path: str, *, uid: str, grace_seconds: int | None = None) -> Json:
+        """Delete an object if it still is the one with `uid`; the answer. Raises Gone, Conflict."""
         options: Json = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
-        await self._call("DELETE", path, body=options)
+        return await self._call("DELETE", path, body=options)
 
     async def _call(
         self,

@@ -43,8 +43,7 @@ class Cache:
         """Take in a job as the API server gave it; return its key."""
         metadata = body["metadata"]
         key, version = (metadata["namespace"], metadata["name"]), _version(metadata)
-        known = self.jobs.get(key)
-        if known and int(known.metadata.resource_version or 0) > version:
+        if self._job_version(key) > version:
             return key
         try:
             job = CIJob.parse(body)
@@ -56,6 +55,12 @@ class Cache:
         self.broken.pop(key, None)
         self.jobs[key] = slimmed(job)
         return key
+
+    def _job_version(self, key: Key) -> int:
+        if key in self.broken:
+            return self.broken[key].version
+        known = self.jobs.get(key)
+        return int(known.metadata.resource_version or 0) if known else 0
 
     def put_answer(self, body: Json) -> None:
         """Take in what the API server answered to our own write of a job.
@@ -82,6 +87,7 @@ class Cache:
         try:
             template = CIJobTemplate.parse(body)
         except Malformed:
+            self.templates.pop((body["metadata"]["namespace"], body["metadata"]["name"]), None)
             return None
         self.templates[template.key] = template
         return template.key

@@ -133,10 +133,12 @@ def _container(status: Json, name: str) -> ContainerView | None:
         return None
     state = found[0].get("state") or {}
     waiting, ended = state.get("waiting") or {}, state.get("terminated")
-    started = (state.get("running") or ended or {}).get("startedAt")
+    started = parse_time((state.get("running") or ended or {}).get("startedAt"))
+    if started and started.year <= 1970:  # what the kubelet says of one that never started
+        started = None
     return ContainerView(
         id=found[0].get("containerID") or "",
-        started=parse_time(started),
+        started=started,
         ended=_ended(ended) if ended else None,
         waiting=waiting.get("reason") or "",
         message=waiting.get("message") or "",

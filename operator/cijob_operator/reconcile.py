@@ -119,6 +119,8 @@ class Reconciler:
             broken = self._cache.broken[key]
             if not broken.finished:
                 await self._actor.mark_malformed(key, broken.words, self._now())
+            await self._actor.delete_pods_of_malformed(key, broken.uid)
+            self._let_go(key)
             return
         job = self._cache.jobs.get(key)
         if job is None:
@@ -127,9 +129,9 @@ class Reconciler:
         seen = self._observe(key, job)
         now = self._now()
         decision = decide(seen, now, self._policy)
+        obstacle = await self._actor.act(seen, decision, now)
         if decision.intend:
             self._intended[key] = decision.intend
-        obstacle = await self._actor.act(seen, decision, now)
         self._note(key, decision, obstacle)
         if decision.again:
             self._queue.add_later(key, (decision.again - now).total_seconds())
@@ -204,6 +206,11 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         """A job is gone: let go of everything about it."""
+        self._let_go(key)
+        self._queue.forget(key)
+
+    def _let_go(self, key: Key) -> None:
+        """Nothing is remembered of the job, and its place is free."""
         held = key in self._holding or key in self._admitted
         self._waiting.pop(key, None)
         self._passed_over.discard(key)
@@ -211,7 +218,6 @@ class Reconciler:
         self._obstacles.pop(key, None)
         self._holding.discard(key)
         self._admitted.discard(key)
-        self._queue.forget(key)
         if held:
             self._queue.add(ADMISSION)
 

@@ -1,6 +1,7 @@
 """The operator's environment, read once at the start and nowhere else."""
 
 import json
+import math
 import os
 import socket
 from collections.abc import Mapping
@@ -70,6 +71,6 @@ def _number(environment: Mapping[str, str], name: str, default: float) -> float:
         value = float(text) if text else float(default)
     except ValueError:
         raise BadSetting(f"{name} is {text!r}, which is no number") from None
-    if value <= 0:
-        raise BadSetting(f"{name} is {text}; it must be above 0")
+    if not 0 < value < math.inf:
+        raise BadSetting(f"{name} is {text}; it must be a number above 0")
     return value

@@ -18,7 +18,7 @@ from cijob_api.statuses import (
     Waited,
 )
 from cijob_operator.podviews import PodView
-from cijob_operator.times import format_duration, format_time, later, parse_time
+from cijob_operator.times import format_duration, format_time, parse_time
 from cijob_operator.verdicts import Ending
 
 ATTEMPTS_KEPT = 10
@@ -97,12 +97,12 @@ def running(job: CIJob, pod: PodView, now: datetime) -> CIJobStatus:
 
 
 def repeated(
-    job: CIJob, closed: Attempt, retries: Retries, *, seconds: float, now: datetime
+    job: CIJob, closed: Attempt, retries: Retries, *, due: datetime, now: datetime
 ) -> CIJobStatus:
-    """A job whose attempt ended and that is tried again after `seconds`."""
+    """A job whose attempt ended and that is tried again, not before `due`."""
     message = (
         f"attempt {closed.number} ended with {closed.reason} ({closed.message}); "
-        f"the next one starts at {format_time(later(now, seconds))}"
+        f"the next one starts at {format_time(due)}"
     )
     return changed(
         job,
@@ -198,11 +198,13 @@ def with_attempt(job: CIJob, attempt: Attempt) -> list[Attempt]:
     return sorted([*others, attempt], key=lambda known: known.number)[-ATTEMPTS_KEPT:]
 
 
-def waited_seconds(job: CIJob, now: datetime) -> float:
-    """How long the job's queue clock has run."""
+def waited_seconds(job: CIJob, now: datetime, *, not_before: datetime | None = None) -> float:
+    """How long the job's queue clock has run; waiting for `not_before` does not count."""
     waited = job.status.waited or Waited(since=job.metadata.creation_timestamp)
     since = parse_time(waited.since)
-    return waited.seconds + ((now - since).total_seconds() if since else 0.0)
+    if since and not_before:
+        since = max(since, not_before)
+    return waited.seconds + (max((now - since).total_seconds(), 0.0) if since else 0.0)
 
 
 def shortened(text: str, length: int) -> str:

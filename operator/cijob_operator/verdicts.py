@@ -65,6 +65,9 @@ def ending(pod: PodView, now: datetime, *, wrapped_command: bool = False) -> End
     ended = pod.container.ended if pod.container else None
     if pod.stop:
         return _stopped(pod, ended, now)
+    if pod.reason == "DeadlineExceeded":
+        words = "the Pod's own deadline stopped it"
+        return Ending(Reason.TIMED_OUT, words, ended.exit_code if ended else None)
     if ended and ended.exit_code == 0 and ended.reason != "OOMKilled":
         return Ending(Reason.COMPLETED, "exit code 0", 0, ended.finished)
     if outside := _from_outside(pod, ended, now):
@@ -92,7 +95,11 @@ def stop_since(pod: PodView) -> tuple[Reason, datetime | None]:
         Reason.TIMED_OUT,
         Reason.START_TIMED_OUT,
     }
-    return (Reason(reason) if known else Reason.CANCELLED, parse_time(since) if since else None)
+    try:
+        moment = parse_time(since)
+    except ValueError:  # forged
+        moment = None
+    return (Reason(reason) if known else Reason.CANCELLED, moment)
 
 
 def _stopped(pod: PodView, ended: Ended | None, now: datetime) -> Ending | None:
@@ -102,10 +109,14 @@ def _stopped(pod: PodView, ended: Ended | None, now: datetime) -> Ending | None:
     finished = ended.finished if ended else None
     words = "it was stopped" if reason != Reason.TIMED_OUT else "it ran into its timeout"
     told = f"{words}; exit code {exit_code}" if ended else words
-    if pod.reason == "DeadlineExceeded" or pod.gone:
+    if pod.reason == "DeadlineExceeded":
         return Ending(reason, told, exit_code, finished)
-    if pod.phase in {"Succeeded", "Failed"} and ended:
-        return _own_end(ended, wrapped_command=False)  # it was faster than our stop
+    if pod.phase in {"Succeeded", "Failed"} and ended:  # something was faster than our stop
+        if ended.exit_code == 0 and ended.reason != "OOMKilled":
+            return _own_end(ended, wrapped_command=False)
+        return _from_outside(pod, ended, now) or _own_end(ended, wrapped_command=False)
+    if pod.gone or pod.phase == "Failed":
+        return Ending(reason, told, exit_code, finished)
     if since is None:
         return None
     if ended and now >= later(since, pod.grace_seconds + PHASE_SECONDS):
@@ -128,11 +139,9 @@ def _from_outside(pod: PodView, ended: Ended | None, now: datetime) -> Ending | 
     if ended and ended.reason == "ContainerStatusUnknown":
         words = "the kubelet lost track of the container: how it ended is not known"
         return Ending(Reason.POD_LOST, words, None)
-    if pod.reason == "DeadlineExceeded":
-        return Ending(Reason.TIMED_OUT, "the Pod's own deadline stopped it", code)
     if pod.deleting and ended:
         return Ending(Reason.DRAINED, f"the Pod was deleted; exit code {code}", code)
-    if pod.gone:
+    if pod.gone and not ended:
         return Ending(Reason.POD_LOST, "the Pod was deleted before its container ended", None)
     # `deletionTimestamp` is when the grace ends.
     if pod.deleting and now >= later(pod.deleting, OBEY_SECONDS):

@@ -1,0 +1,134 @@
+"""The end of an attempt, and of a job: try again out of the right budget, or finish. Pure.
+
+Called by `decide` once it is certain how an attempt ended, or that there will be none.
+"""
+
+from datetime import datetime
+
+from cijob_api.parts import DesiredState
+from cijob_api.reasons import MEANINGS, Budget, Reason
+from cijob_api.resolve import merge
+from cijob_api.specs import Recipe
+from cijob_api.statuses import Attempt, Retries
+from cijob_operator import statuses
+from cijob_operator.decisions import Decision, Observation
+from cijob_operator.podviews import PodView
+from cijob_operator.times import format_time, later, parse_time
+from cijob_operator.verdicts import Ending
+
+LONGEST_BACKOFF_SECONDS = 300
+INFRASTRUCTURE_BACKOFF_SECONDS = 1
+DEFAULT_BACKOFF_SECONDS = 10
+DEFAULT_INFRASTRUCTURE_LIMIT = 3
+DEFAULT_TTL_SUCCEEDED, DEFAULT_TTL_FAILED = 86400, 604800
+
+
+def close(seen: Observation, pod: PodView, end: Ending, now: datetime) -> Decision:
+    """An attempt has ended: try again out of the right budget, or finish the job."""
+    leftover = () if pod.is_over else (pod,)
+    retries = _spent(seen, end)
+    if retries is not None:
+        closed = statuses.close_attempt(pod, end, now)
+        return _repeat(seen, closed, retries, now=now, leftover=leftover)
+    status = statuses.finished(seen.job, end, now, pod=pod)
+    return Decision(status=status, delete_pods=leftover, again=_expiry(seen, end, now))
+
+
+def close_lost(seen: Observation, number: int, now: datetime) -> Decision:
+    """Status knows an attempt whose Pod is nowhere, and nobody saw how it ended."""
+    end = Ending(Reason.POD_LOST, f"the Pod of attempt {number} is gone")
+    known = next(a for a in seen.job.status.attempts or [] if a.number == number)
+    ended = {"completion_time": format_time(now), "reason": end.reason.value}
+    closed = known.model_copy(update={**ended, "message": end.message})
+    retries = _spent(seen, end)
+    if retries is not None:
+        return _repeat(seen, closed, retries, now=now)
+    attempts = statuses.with_attempt(seen.job, closed)
+    status = statuses.finished(seen.job, end, now)
+    status = status.model_copy(update={"attempts": attempts, "exit_code": None})
+    return Decision(status=status, again=_expiry(seen, end, now))
+
+
+def finish(seen: Observation, end: Ending, now: datetime) -> Decision:
+    """End a job that has no Pod under way."""
+    status = statuses.finished(seen.job, end, now)
+    return Decision(status=status, again=_expiry(seen, end, now))
+
+
+def clean_up(seen: Observation, now: datetime) -> Decision:
+    """A finished job: its Pods stay for their logs until it goes, by its time to live."""
+    status = seen.job.status
+    completed = parse_time(status.completion_time) or now
+    expires = later(completed, _ttl_seconds(seen, succeeded=status.reason == Reason.COMPLETED))
+    running = tuple(pod for pod in seen.pods if not pod.is_over and not pod.deleting)
+    if now >= expires:
+        return Decision(delete_job=True, delete_pods=running)
+    return Decision(delete_pods=running, again=expires)
+
+
+def backoff_due(seen: Observation) -> datetime | None:
+    """When the next attempt may start, if the last one ended and is to be repeated."""
+    status = seen.job.status
+    if status.retries is None or not status.attempts:
+        return None
+    closed = status.attempts[-1]
+    ended = parse_time(closed.completion_time)
+    return later(ended, _backoff_seconds(seen, closed.reason, status.retries)) if ended else None
+
+
+def _repeat(
+    seen: Observation,
+    closed: Attempt,
+    retries: Retries,
+    *,
+    now: datetime,
+    leftover: tuple[PodView, ...] = (),
+) -> Decision:
+    seconds = _backoff_seconds(seen, closed.reason, retries)
+    due = later(parse_time(closed.completion_time) or now, seconds)
+    status = statuses.repeated(seen.job, closed, retries, due=due, now=now)
+    return Decision(status=status, delete_pods=leftover, again=max(due, now))
+
+
+def _spent(seen: Observation, end: Ending) -> Retries | None:
+    """What both budgets have given after another attempt, or None if there is none."""
+    job = seen.job
+    if end.budget == Budget.NONE or job.spec.desired_state == DesiredState.CANCELLED:
+        return None
+    said = _said(seen).retry
+    before = job.status.retries or Retries()
+    if end.budget == Budget.OWN:
+        limit = said.limit if said and said.limit is not None else 0
+        return before.model_copy(update={"own": before.own + 1}) if before.own < limit else None
+    given = said.infrastructure_limit if said else None
+    limit = DEFAULT_INFRASTRUCTURE_LIMIT if given is None else given
+    spent = before.infrastructure
+    return before.model_copy(update={"infrastructure": spent + 1}) if spent < limit else None
+
+
+def _backoff_seconds(seen: Observation, reason: str | None, spent: Retries) -> float:
+    """How long the attempt after one that ended so waits: doubling, up to a limit."""
+    known = {str(name): meaning.budget for name, meaning in MEANINGS.items()}
+    budget = known.get(reason or "", Budget.INFRASTRUCTURE)
+    if budget == Budget.OWN:
+        said = _said(seen).retry
+        given = said.backoff_seconds if said else None
+        first, times = DEFAULT_BACKOFF_SECONDS if given is None else given, spent.own
+    else:
+        first, times = INFRASTRUCTURE_BACKOFF_SECONDS, spent.infrastructure
+    return float(min(first * 2 ** max(times - 1, 0), LONGEST_BACKOFF_SECONDS))
+
+
+def _expiry(seen: Observation, end: Ending, now: datetime) -> datetime:
+    return later(now, _ttl_seconds(seen, succeeded=end.reason == Reason.COMPLETED))
+
+
+def _ttl_seconds(seen: Observation, *, succeeded: bool) -> int:
+    ttl = _said(seen).ttl_seconds_after_finished
+    given = (ttl.succeeded if succeeded else ttl.failed) if ttl else None
+    default = DEFAULT_TTL_SUCCEEDED if succeeded else DEFAULT_TTL_FAILED
+    return default if given is None else given
+
+
+def _said(seen: Observation) -> Recipe:
+    return merge(seen.job.spec, seen.template.spec if seen.template else None)

@@ -1,0 +1,357 @@
+"""What happens to a job, row by row: what is seen, and what is done about it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from cijob_api.reasons import MEANINGS, Budget, Phase, Reason
+from cijob_api.specs import CIPoolSpec
+from cijob_operator.decide import decide
+from cijob_operator.decisions import Decision, Observation, Obstacle, Policy
+from cijob_operator.podviews import PodView
+from cijob_operator.times import format_time
+from unit.cijob_operator.builders import (
+    NEVER_AGAIN,
+    NOON,
+    after,
+    ago,
+    ended,
+    is_running,
+    job,
+    look,
+    pod,
+    refused,
+    running,
+    starting,
+    status_of,
+    stopped,
+    template,
+)
+
+NO, OWN, PLATFORM = Budget.NONE, Budget.OWN, Budget.INFRASTRUCTURE
+ONCE_MORE: dict[str, Any] = {"retry": {"limit": 1, "infrastructureLimit": 1}}
+
+
+# -- section 5 of the design: every way to end has a name -------------------------------------
+
+
+@dataclass(frozen=True)
+class End:
+    """One way for an attempt to end, as its Pod shows it."""
+
+    seen: str
+    pod: PodView
+    reason: Reason
+    phase: Phase
+    again: Budget
+    exit_code: int | None = None
+    deleted: bool = False  # its Pod could still do something
+    cancelled: bool = False
+
+
+DISK = "Pod ephemeral local storage usage exceeds the total limit of containers 4Gi."
+ENDS = [
+    End("exit 0", ended(0), Reason.COMPLETED, Phase.SUCCEEDED, NO, 0),
+    End("exit 1", ended(1), Reason.COMMAND_FAILED, Phase.FAILED, OWN, 1),
+    End("exit 255", ended(255), Reason.COMMAND_FAILED, Phase.FAILED, OWN, 255),
+    End("exit 127 of a script", ended(127), Reason.COMMAND_FAILED, Phase.FAILED, OWN, 127),
+    End("killed for memory", ended(137, "OOMKilled"), Reason.OOM_KILLED, Phase.FAILED, OWN, 137),
+    End("a child killed for memory, and exit 0", ended(0, "OOMKilled"),
+        Reason.OOM_KILLED, Phase.FAILED, OWN, 0),
+    End("stopped by us at the run timeout",
+        ended(143, stop=stopped("TimedOut"), phase="Failed", reason="DeadlineExceeded"),
+        Reason.TIMED_OUT, Phase.FAILED, NO, 143),
+    End("stopped by the backstop in the Pod, while the operator was away",
+        ended(137, phase="Failed", reason="DeadlineExceeded"),
+        Reason.TIMED_OUT, Phase.FAILED, NO, 137),
+    End("evicted by its own disk limit",
+        ended(137, phase="Failed", reason="Evicted", message=DISK),
+        Reason.DISK_LIMIT, Phase.FAILED, NO, 137),
+    End("evicted by the size of a volume",
+        refused("Evicted", 'Usage of EmptyDir volume "workspace" exceeds the limit "1Gi".'),
+        Reason.DISK_LIMIT, Phase.FAILED, NO),
+    End("no such command in the image", ended(128, "StartError", "exec: \"mkae\": not found"),
+        Reason.CANNOT_START, Phase.FAILED, NO, 128),
+    End("the same by another runtime", ended(127, "ContainerCannotRun"),
+        Reason.CANNOT_START, Phase.FAILED, NO, 127),
+    End("cancelled while it ran",
+        ended(143, stop=stopped("Cancelled"), phase="Failed", reason="DeadlineExceeded"),
+        Reason.CANCELLED, Phase.CANCELLED, NO, 143, cancelled=True),
+    End("superseded by a newer job of its group",
+        ended(143, stop=stopped("Superseded"), phase="Failed", reason="DeadlineExceeded"),
+        Reason.SUPERSEDED, Phase.CANCELLED, NO, 143, cancelled=True),
+    End("evicted, as the node is short of memory",
+        ended(137, phase="Failed", reason="Evicted", message="The node was low on resource"),
+        Reason.NODE_PRESSURE, Phase.ERROR, PLATFORM, 137),
+    End("the kubelet's own mark of an eviction",
+        ended(137, phase="Failed", disruption="TerminationByKubelet"),
+        Reason.NODE_PRESSURE, Phase.ERROR, PLATFORM, 137),
+    End("the node died and its Pods were given up",
+        running(gone=True, disruption="DeletionByTaintManager"),
+        Reason.NODE_LOST, Phase.ERROR, PLATFORM),
+    End("deleted, and the node obeys no more", running(deleting=ago(121)),
+        Reason.NODE_LOST, Phase.ERROR, PLATFORM, deleted=True),
+    End("preempted by a Pod of higher priority",
+        ended(143, disruption="PreemptionByScheduler"),
+        Reason.PREEMPTED, Phase.ERROR, PLATFORM, 143),
+    End("preempted for a Pod of the node itself",
+        ended(137, phase="Failed", reason="Preempting"),
+        Reason.PREEMPTED, Phase.ERROR, PLATFORM, 137),
+    End("drained", ended(143, disruption="EvictionByEvictionAPI", deleting=after(29)),
+        Reason.DRAINED, Phase.ERROR, PLATFORM, 143),
+    End("deleted by somebody", ended(143, deleting=after(29)),
+        Reason.DRAINED, Phase.ERROR, PLATFORM, 143),
+    End("the node shuts down", ended(143, phase="Failed", reason="Terminated"),
+        Reason.DRAINED, Phase.ERROR, PLATFORM, 143),
+    End("refused, as the node shuts down", refused("NodeShutdown"),
+        Reason.DRAINED, Phase.ERROR, PLATFORM),
+    End("the node had no room after all", refused("OutOfcpu", "Node didn't have enough resource"),
+        Reason.KUBELET_REJECTED, Phase.ERROR, PLATFORM),
+    End("refused by the node's device plugin", refused("UnexpectedAdmissionError"),
+        Reason.KUBELET_REJECTED, Phase.ERROR, PLATFORM),
+    End("the Pod is gone, nobody saw its end", running(gone=True),
+        Reason.POD_LOST, Phase.ERROR, PLATFORM),
+    End("the kubelet lost track of the container",
+        ended(137, "ContainerStatusUnknown", phase="Failed"),
+        Reason.POD_LOST, Phase.ERROR, PLATFORM),
+    End("an image name that cannot be", starting("InvalidImageName", "couldn't parse image"),
+        Reason.IMAGE_PULL_FAILED, Phase.ERROR, NO, deleted=True),
+    End("no image, until the start timeout",
+        starting("ImagePullBackOff", "not found: manifest unknown", created=ago(600)),
+        Reason.IMAGE_PULL_FAILED, Phase.ERROR, NO, deleted=True),
+    End("no node takes it, until the start timeout",
+        pod(unschedulable="0/3 nodes are available", created=ago(600)),
+        Reason.UNSCHEDULABLE, Phase.ERROR, NO, deleted=True),
+    End("a Secret is missing, until the start timeout",
+        starting("CreateContainerConfigError", 'secret "deploy" not found', created=ago(600)),
+        Reason.CONFIG_MISSING, Phase.ERROR, NO, deleted=True),
+    End("volumes are not ready, until the start timeout", starting(created=ago(600)),
+        Reason.START_TIMED_OUT, Phase.ERROR, PLATFORM, deleted=True),
+]  # fmt: skip
+by_what_is_seen = pytest.mark.parametrize("end", ENDS, ids=lambda end: end.seen)
+
+
+@by_what_is_seen
+def test_a_job_ends_when_its_attempt_ends_and_no_other_is_left(end: End) -> None:
+    wanted: dict[str, Any] = {"desiredState": "Cancelled"} if end.cancelled else {}
+    decision = look(job(**NEVER_AGAIN, **wanted, status=is_running()), end.pod)
+    status = status_of(decision)
+    assert (status.phase, status.reason) == (end.phase, end.reason)
+    assert status.exit_code == end.exit_code
+    assert status.completion_time == format_time(NOON)
+    assert decision.delete_pods == ((end.pod,) if end.deleted else ())
+    assert decision.create is None
+    assert decision.stop is None
+    assert not decision.holds_place
+
+
+@by_what_is_seen
+def test_an_attempt_is_repeated_out_of_the_right_budget_or_not_at_all(end: End) -> None:
+    decision = look(job(**ONCE_MORE, status=is_running()), end.pod)
+    status = status_of(decision)
+    if end.again == NO:
+        assert status.phase == end.phase
+        assert status.retries is None
+        return
+    assert (status.phase, status.reason) == (Phase.QUEUED, Reason.BACKING_OFF)
+    assert status.retries
+    spent = (status.retries.own, status.retries.infrastructure)
+    assert spent == ((1, 0) if end.again == OWN else (0, 1))
+    assert status.attempts
+    assert status.attempts[0].reason == end.reason
+    assert status.completion_time is None
+    assert decision.delete_pods == ((end.pod,) if end.deleted else ())
+    assert decision.again is not None
+    assert decision.create is None
+
+
+@by_what_is_seen
+def test_the_table_of_reasons_says_the_same(end: End) -> None:
+    assert (MEANINGS[end.reason].phase, MEANINGS[end.reason].budget) == (end.phase, end.again)
+
+
+@by_what_is_seen
+def test_every_end_says_why_in_a_sentence(end: End) -> None:
+    status = status_of(look(job(**NEVER_AGAIN, status=is_running()), end.pod))
+    assert status.message
+
+
+# -- before there is a Pod --------------------------------------------------------------------
+
+
+QUOTA = Obstacle(Reason.QUOTA_EXCEEDED, "exceeded quota: team", after(15))
+FULL = CIPoolSpec(max_concurrent=4)
+
+
+@dataclass(frozen=True)
+class Queued:
+    """A job without a Pod: what it waits for, or why it will not run."""
+
+    seen: str
+    what: Observation
+    reason: Reason
+    phase: Phase = Phase.QUEUED
+    again: datetime | None = None  # None: it is over, or suspended
+
+
+DAY = 86400 - 60  # what is left of a day's queue timeout after 60 s
+QUEUED = [
+    Queued("all places are taken", Observation(job(), passed_over=True, pool=FULL, queued=3),
+           Reason.WAITING_FOR_CAPACITY, again=after(DAY)),
+    Queued("the namespace's quota is used up", Observation(job(), admitted=True, obstacle=QUOTA),
+           Reason.QUOTA_EXCEEDED, again=after(15)),
+    Queued("its template is missing", Observation(job(template="python")),
+           Reason.TEMPLATE_NOT_FOUND, again=after(DAY)),
+    Queued("suspended", Observation(job(suspend=True), admitted=True), Reason.SUSPENDED),
+    Queued("still full at the queue timeout", Observation(job(queueTimeoutSeconds=60)),
+           Reason.QUEUE_TIMED_OUT, Phase.ERROR),
+    Queued("still no template at the queue timeout",
+           Observation(job(template="python", queueTimeoutSeconds=60)),
+           Reason.QUEUE_TIMED_OUT, Phase.ERROR),
+    Queued("still no room in the quota at the queue timeout",
+           Observation(job(queueTimeoutSeconds=60), admitted=True, obstacle=QUOTA),
+           Reason.QUEUE_TIMED_OUT, Phase.ERROR),
+    Queued("cancelled before it ran", Observation(job(desiredState="Cancelled")),
+           Reason.CANCELLED, Phase.CANCELLED),
+    Queued("cancelled while suspended",
+           Observation(job(desiredState="Cancelled", suspend=True)),
+           Reason.CANCELLED, Phase.CANCELLED),
+    Queued("the API server refuses the Pod",
+           Observation(job(), admitted=True,
+                       obstacle=Obstacle(Reason.ADMISSION_DENIED, "violates PodSecurity", None)),
+           Reason.ADMISSION_DENIED, Phase.ERROR),
+    Queued("somebody else's Pod has its name",
+           Observation(job(), admitted=True,
+                       obstacle=Obstacle(Reason.NAME_CONFLICT, "a Pod tests-1 is there", None)),
+           Reason.NAME_CONFLICT, Phase.ERROR),
+    Queued("no image, neither here nor in the template",
+           Observation(job(image=None, template="python"), template=template()),
+           Reason.ADMISSION_DENIED, Phase.ERROR),
+    Queued("the pool's policy forbids a field",
+           Observation(job(serviceAccountName="deployer"), admitted=True),
+           Reason.ADMISSION_DENIED, Phase.ERROR),
+    Queued("it uses what is not built yet",
+           Observation(job(artifacts=[{"name": "wheel", "path": "dist"}]), admitted=True),
+           Reason.NOT_INSTALLED, Phase.ERROR),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", QUEUED, ids=lambda row: row.seen)
+def test_a_job_without_a_pod_says_what_it_waits_for(row: Queued) -> None:
+    decision = decide(row.what, NOON, Policy())
+    status = status_of(decision)
+    assert (status.phase, status.reason) == (row.phase, row.reason)
+    assert status.message
+    assert decision.create is None
+    assert not decision.holds_place
+    if row.phase == Phase.QUEUED:
+        assert decision.again == row.again
+        assert status.completion_time is None
+    else:
+        assert status.completion_time == format_time(NOON)
+
+
+def test_the_queue_timeout_names_what_was_missing() -> None:
+    decision = look(job(template="python", queueTimeoutSeconds=60))
+    message = status_of(decision).message or ""
+    assert "TemplateNotFound" in message
+    assert "'python'" in message
+    assert "60 s" in message
+
+
+# -- what the Pod shows on its way ------------------------------------------------------------
+
+
+def test_a_new_job_asks_for_a_place() -> None:
+    decision = look(job(created=0))
+    assert decision == Decision(wants_place=True, again=after(5))
+
+
+def test_an_admitted_job_gets_its_pod_and_no_status_write() -> None:
+    decision = look(job(), admitted=True)
+    assert decision.create is not None
+    assert decision.create["metadata"]["name"] == "tests-1"
+    assert decision.status is None
+    assert decision.holds_place
+
+
+def test_a_job_with_its_template_gets_a_pod_of_both() -> None:
+    decision = look(
+        job(template="python"), admitted=True, template=template(script="make", image="other")
+    )
+    assert decision.create is not None
+    container = decision.create["spec"]["containers"][0]
+    assert container["image"] == "cijob/python:dev"
+    assert container["command"][:2] == ["sh", "-euc"]
+
+
+def test_a_running_container_makes_the_job_running() -> None:
+    decision = look(job(), running(30))
+    status = status_of(decision)
+    assert (status.phase, status.reason) == (Phase.RUNNING, Reason.RUNNING)
+    assert status.start_time == format_time(ago(30))
+    assert decision.again == after(3600 - 30)
+    assert decision.holds_place
+
+
+def test_running_is_written_once() -> None:
+    decision = look(job(status=is_running()), running(30))
+    assert decision == Decision(holds_place=True, again=after(3600 - 30))
+
+
+def test_another_pod_of_the_same_attempt_is_news() -> None:
+    decision = look(job(status=is_running()), running(uid="another"))
+    assert status_of(decision).attempts[0].pod_uid == "another"  # type: ignore[index]
+
+
+STARTS = [
+    ("the image is not there yet", starting("ErrImagePull", "toomanyrequests"),
+     Reason.PULLING_IMAGE, "toomanyrequests"),
+    ("no node takes it", pod(unschedulable="0/3 nodes"), Reason.UNSCHEDULABLE, "0/3 nodes"),
+    ("a Secret is missing", starting("CreateContainerConfigError", "no secret"),
+     Reason.CONFIG_MISSING, "no secret"),
+    ("slow without a word", pod(), Reason.STARTING, "the Pod waits for its node"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("seen", "what", "reason", "words"), STARTS)
+def test_a_slow_start_says_why(seen: str, what: PodView, reason: Reason, words: str) -> None:
+    decision = look(job(), what)
+    status = status_of(decision)
+    assert (status.phase, status.reason, status.message) == (Phase.STARTING, reason, words)
+    assert decision.again == after(600 - 60)
+    assert decision.holds_place
+
+
+def test_the_registry_has_the_last_word() -> None:
+    late = starting("ImagePullBackOff", "manifest unknown", created=ago(600))
+    assert "manifest unknown" in (status_of(look(job(), late)).message or "")
+
+
+# -- nothing is missing -----------------------------------------------------------------------
+
+NOT_BUILT = {
+    Reason.AGENT_FAILED,
+    Reason.SOURCE_UNREACHABLE,
+    Reason.SOURCE_NOT_FOUND,
+    Reason.SOURCE_REJECTED,
+    Reason.SOURCE_TOO_LARGE,
+    Reason.GIT_AUTH_FAILED,
+    Reason.GIT_REF_NOT_FOUND,
+    Reason.GIT_HOST_KEY,
+    Reason.NO_FITTING_POOL,  # there is one pool
+    Reason.COMMAND_MISSING,  # asked of jobs with a source, artifacts or reports only
+}
+ELSEWHERE = {
+    Reason.MALFORMED,  # no job can be made of it: test_act
+    Reason.BACKING_OFF,  # every repetition above
+    Reason.RUNNING,  # above
+}
+
+
+def test_every_reason_occurs() -> None:
+    tested = {end.reason for end in ENDS} | {row.reason for row in QUEUED}
+    tested |= {reason for _, _, reason, _ in STARTS}
+    assert set(Reason) - tested == NOT_BUILT | ELSEWHERE

@@ -1,0 +1,186 @@
+"""Who was first: the command, we, or the platform; and how we stop what runs."""
+
+from typing import Any
+
+import pytest
+
+from cijob_api.reasons import Reason
+from cijob_operator.decisions import Decision, Stop
+from cijob_operator.podviews import PodView
+from unit.cijob_operator.builders import (
+    after,
+    ago,
+    ended,
+    is_running,
+    job,
+    look,
+    pod,
+    reason_of,
+    refused,
+    running,
+    starting,
+    status_of,
+    stopped,
+)
+
+DEADLINE: dict[str, Any] = {"phase": "Failed", "reason": "DeadlineExceeded"}
+
+
+# -- who was first (section 3) ----------------------------------------------------------------
+
+PRECEDENCE: list[tuple[str, PodView, Reason]] = [
+    ("we cancelled, the Pod says so: exit 0 counts no more",
+     ended(0, stop=stopped("Cancelled"), **DEADLINE), Reason.CANCELLED),
+    ("we cancelled, the Pod says so: nor does an OOM kill",
+     ended(137, "OOMKilled", stop=stopped("Cancelled"), **DEADLINE), Reason.CANCELLED),
+    ("we timed it out, the Pod says so: exit 0 counts no more",
+     ended(0, stop=stopped("TimedOut"), **DEADLINE), Reason.TIMED_OUT),
+    ("cancelled, but the command had just ended: exit 0 stays",
+     ended(0, stop=stopped("Cancelled"), phase="Succeeded"), Reason.COMPLETED),
+    ("cancelled, but the command had just ended: exit 3 stays",
+     ended(3, stop=stopped("Cancelled"), phase="Failed"), Reason.COMMAND_FAILED),
+    ("timed out, but the command had just been killed for memory",
+     ended(137, "OOMKilled", stop=stopped("TimedOut"), phase="Failed"), Reason.OOM_KILLED),
+    ("cancelled, and somebody deleted the Pod", running(stop=stopped("Cancelled"), gone=True),
+     Reason.CANCELLED),
+    ("ended, and the Pod's phase never came",
+     ended(143, stop=stopped("Cancelled", 41)), Reason.CANCELLED),
+    ("cancelled, and the node answers no more",
+     running(stop=stopped("Cancelled", 151)), Reason.CANCELLED),
+    ("deleted, exit 0 all the same", ended(0, deleting=after(29)), Reason.COMPLETED),
+    ("drained, exit 0 all the same",
+     ended(0, disruption="EvictionByEvictionAPI", deleting=after(29)), Reason.COMPLETED),
+    ("evicted, exit 0 all the same", ended(0, phase="Failed", reason="Evicted"), Reason.COMPLETED),
+    ("deleted, exit 1: perhaps by TERM", ended(1, deleting=after(29)), Reason.DRAINED),
+    ("deleted, killed for memory: perhaps by TERM",
+     ended(137, "OOMKilled", deleting=after(29)), Reason.DRAINED),
+    ("Pod deleted after exit 0", ended(0, gone=True), Reason.COMPLETED),
+    ("Pod deleted after the kubelet ended it", ended(143, deleting=ago(1), gone=True),
+     Reason.DRAINED),
+    ("an unknown status is never the user's failure",
+     ended(137, "ContainerStatusUnknown"), Reason.POD_LOST),
+    ("an unknown status of an evicted Pod: the eviction",
+     ended(137, "ContainerStatusUnknown", phase="Failed", reason="Evicted"),
+     Reason.NODE_PRESSURE),
+    ("a restarted kubelet calls an ended Pod refused: first end wins",
+     ended(3, phase="Failed", reason="UnexpectedAdmissionError"), Reason.COMMAND_FAILED),
+    ("seen by the container's state, before the Pod's phase",
+     ended(3, phase="Running"), Reason.COMMAND_FAILED),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("seen", "what", "reason"), PRECEDENCE)
+def test_precedence(seen: str, what: PodView, reason: Reason) -> None:
+    cancelled: dict[str, Any] = (
+        {"desiredState": "Cancelled"} if what.stop.startswith("Cancelled") else {}
+    )
+    assert reason_of(look(job(**cancelled, status=is_running()), what)) == reason
+
+
+NOT_YET = [
+    ("we cancelled; the Pod's phase will say who was first",
+     ended(143, stop=stopped("Cancelled", 1)), after(30 + 10 - 1)),
+    ("we cancelled; the command takes its grace",
+     running(stop=stopped("Cancelled", 5)), after(30 + 10 - 5)),
+    ("we cancelled; the node has its last chance",
+     running(stop=stopped("Cancelled", 50)), after(30 + 120 - 50)),
+    ("deleted; the command takes its grace", running(deleting=after(20)), after(20 + 120)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("seen", "what", "again"), NOT_YET)
+def test_not_certain_yet(seen: str, what: PodView, again: Any) -> None:
+    decision = look(job(status=is_running()), what)
+    assert decision == Decision(holds_place=True, again=again)
+
+
+def test_a_job_cancelled_by_us_keeps_the_time_of_its_container_and_its_code() -> None:
+    status = status_of(
+        look(job(status=is_running()), ended(9, stop=stopped("Cancelled"), **DEADLINE))
+    )
+    assert status.exit_code == 9
+    assert status.message == "it was stopped; exit code 9"
+
+
+def test_ended_by_itself_just_before_our_stop_and_then_deleted() -> None:
+    what = ended(0, stop=stopped("Cancelled"), phase="Succeeded", gone=True)
+    assert reason_of(look(job(status=is_running()), what)) == Reason.COMPLETED
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        ended(137, "ContainerStatusUnknown", phase="Failed", stop=stopped("TimedOut")),
+        ended(137, phase="Failed", reason="Evicted", stop=stopped("TimedOut")),
+        ended(143, phase="Failed", reason="Terminated", stop=stopped("Cancelled")),
+    ],
+)
+def test_what_the_platform_did_during_our_stop_is_not_the_command_s_failure(what: PodView) -> None:
+    assert reason_of(look(job(status=is_running()), what)) != Reason.COMMAND_FAILED
+
+
+def test_first_end_wins_over_a_pod_deleted_at_once() -> None:
+    # A Pod in its final phase is deleted at once, without a deletionTimestamp.
+    what = ended(3, phase="Failed", gone=True)
+    assert reason_of(look(job(status=is_running()), what)) == Reason.COMMAND_FAILED
+
+
+def test_exit_0_after_the_backstop_s_term_is_a_timeout() -> None:
+    # It ran ten minutes beyond its timeout while the operator was away; its trap exits 0.
+    assert reason_of(look(job(status=is_running()), ended(0, **DEADLINE))) == Reason.TIMED_OUT
+
+
+def test_a_pod_refused_while_we_stop_it_is_over_at_once() -> None:
+    what = refused("OutOfcpu", stop=stopped("Cancelled"))
+    decision = look(job(desiredState="Cancelled"), what)
+    assert status_of(decision).completion_time
+
+
+# -- stopping ---------------------------------------------------------------------------------
+
+
+def test_cancelling_stops_the_pod_and_leaves_it_there() -> None:
+    what = running()
+    decision = look(job(desiredState="Cancelled", status=is_running()), what)
+    assert decision.stop == Stop(what, Reason.CANCELLED)
+    assert decision.delete_pods == ()
+    assert decision.status is None
+    assert decision.holds_place
+    assert decision.again == after(30 + 10)
+
+
+def test_cancelling_a_pod_without_a_node_deletes_it_since_nobody_could_obey() -> None:
+    decision = look(job(desiredState="Cancelled"), pod())
+    assert status_of(decision).reason == Reason.CANCELLED
+    assert decision.delete_pods == (pod(),)
+    assert decision.stop is None
+
+
+def test_cancelling_a_starting_pod_on_a_node_stops_it() -> None:
+    decision = look(job(desiredState="Cancelled"), starting())
+    assert decision.stop == Stop(starting(), Reason.CANCELLED)
+
+
+def test_cancelling_comes_too_late_for_a_command_that_has_ended() -> None:
+    assert reason_of(look(job(desiredState="Cancelled"), ended(0))) == Reason.COMPLETED
+
+
+def test_the_run_timeout_stops_the_pod() -> None:
+    decision = look(job(status=is_running()), running(3600))
+    assert decision.stop == Stop(running(3600), Reason.TIMED_OUT)
+
+
+def test_a_second_before_the_run_timeout_nothing_happens() -> None:
+    decision = look(job(status=is_running()), running(3599))
+    assert decision == Decision(holds_place=True, again=after(1))
+
+
+def test_the_run_timeout_is_what_was_promised_at_the_start() -> None:
+    decision = look(job(timeoutSeconds=5, status=is_running()), running(30, timeout_seconds=60))
+    assert decision.stop is None
+    assert decision.again == after(30)
+
+
+def test_a_stop_is_asked_for_once() -> None:
+    what = running(3700, stop=stopped("TimedOut", 1))
+    assert look(job(desiredState="Cancelled", status=is_running()), what).stop is None

@@ -1,0 +1,128 @@
+"""The queue's clock, and waits and starts that are not worth a word."""
+
+from typing import Any
+
+import pytest
+
+from cijob_api.reasons import Phase, Reason
+from cijob_operator.decisions import Decision, Obstacle
+from cijob_operator.podviews import PodView
+from cijob_operator.times import format_time
+from unit.cijob_operator.builders import (
+    NOON,
+    after,
+    ago,
+    backing_off,
+    ended,
+    job,
+    look,
+    pod,
+    starting,
+    status_of,
+)
+
+# -- the queue's clock ------------------------------------------------------------------------
+
+
+def test_suspension_stops_the_clock_of_the_queue() -> None:
+    status = status_of(look(job(suspend=True, created=50)))
+    assert status.waited
+    assert (status.waited.seconds, status.waited.since) == (50, None)
+
+
+SUSPENDED = {"phase": "Queued", "reason": "Suspended", "waited": {"seconds": 50}}
+
+
+def test_a_suspended_job_waits_for_ever() -> None:
+    decision = look(job(suspend=True, queueTimeoutSeconds=60, created=9999, status=SUSPENDED))
+    assert decision == Decision()
+
+
+def test_a_resumed_job_has_left_what_it_had_left() -> None:
+    decision = look(job(queueTimeoutSeconds=60, created=9999, status=SUSPENDED), passed_over=True)
+    status = status_of(decision)
+    assert status.reason == Reason.WAITING_FOR_CAPACITY
+    assert status.waited
+    assert (status.waited.seconds, status.waited.since) == (50, format_time(NOON))
+    assert decision.again == after(10)
+
+
+def test_a_job_created_suspended_and_resumed_is_in_the_queue_s_time_again() -> None:
+    fresh = {"phase": "Queued", "reason": "Suspended", "waited": {"seconds": 0}}
+    waits = job(queueTimeoutSeconds=60, created=9999, status=fresh)
+    decision = look(waits, passed_over=True, now=after(1000))
+    assert status_of(decision).reason != Reason.SUSPENDED
+
+
+def test_a_suspended_job_without_its_template_is_suspended() -> None:
+    decision = look(job(suspend=True, template="python", queueTimeoutSeconds=60))
+    assert status_of(decision).reason == Reason.SUSPENDED
+
+
+def test_a_job_created_before_our_clock_s_now_can_be_suspended() -> None:
+    status = status_of(look(job(suspend=True, created=-3)))
+    assert status.waited
+    assert status.waited.seconds == 0
+
+
+def test_a_backoff_is_no_wait_in_the_queue() -> None:
+    patient: dict[str, Any] = {
+        "retry": {"limit": 1, "backoffSeconds": 300},
+        "queueTimeoutSeconds": 60,
+    }
+    waits = job(**patient, status=backing_off(since=61, own=1))
+    assert look(waits, admitted=True).status is None
+
+
+def test_a_backoff_outlives_a_suspension() -> None:
+    status = backing_off(since=2, own=1) | {"reason": "Suspended", "waited": {"seconds": 2}}
+    assert look(job(retry={"limit": 1}, status=status), admitted=True).create is None
+
+
+# -- quiet starts -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", [pod(created=ago(4)), starting(created=ago(4))])
+def test_a_pod_younger_than_5_seconds_is_not_written_about(what: PodView) -> None:
+    assert look(job(), what) == Decision(holds_place=True, again=after(1))
+
+
+def test_a_job_that_ends_before_it_was_written_about_gets_its_end_only() -> None:
+    status = status_of(look(job(), ended(0)))
+    assert status.phase == Phase.SUCCEEDED
+    assert status.start_time == format_time(ago(30))
+    assert status.duration == "30s"
+
+
+def test_a_short_wait_for_a_place_is_not_written_about() -> None:
+    decision = look(job(created=4), passed_over=True)
+    assert decision == Decision(wants_place=True, again=after(1))
+
+
+def test_nor_is_a_wait_that_the_queue_was_not_asked_about_yet() -> None:
+    decision = look(job(created=60))
+    assert decision.status is None
+    assert decision.wants_place
+
+
+def test_the_flapping_words_of_a_pull_are_written_once() -> None:
+    first = status_of(look(job(), starting("ErrImagePull", "manifest unknown")))
+    known = job(status=first.model_dump(by_alias=True, mode="json", exclude_none=True))
+    decision = look(known, starting("ImagePullBackOff", "Back-off pulling image"))
+    assert decision.status is None
+
+
+def test_an_obstacle_holds_until_its_time_and_then_the_job_tries_again() -> None:
+    quota = Obstacle(Reason.QUOTA_EXCEEDED, "exceeded quota", after(15))
+    known = job(status={"phase": "Queued", "reason": "QuotaExceeded"})
+    assert look(known, admitted=True, obstacle=quota).create is None
+    assert look(known, admitted=True, obstacle=quota, now=after(15)).create is not None
+
+
+def test_a_starting_pod_on_a_lost_node_is_looked_at_when_the_node_had_to_obey() -> None:
+    decision = look(job(), starting(created=ago(2), deleting=after(30)), now=NOON)
+    assert decision.again is not None
+    assert decision.again <= after(30 + 120)
+    later_on = look(job(), starting(created=ago(60), deleting=after(30)), now=NOON)
+    assert later_on.again is not None
+    assert later_on.again <= after(30 + 120)

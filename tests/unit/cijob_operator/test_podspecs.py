@@ -1,0 +1,186 @@
+"""The Pod of an attempt, compared with golden files, from the tiniest job on.
+
+`CIJOB_UPDATE_GOLDEN=1 pytest tests/unit/cijob_operator/test_podspecs.py` writes them anew.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cijob_api.resolve import Resolved, resolve
+from cijob_api.specs import CIPoolSpec
+from cijob_operator.podspecs import AgentSettings, pod
+from unit.cijob_operator.builders import job, template
+
+GOLDEN = Path(__file__).parent / "golden"
+DIGEST = "0" * 64
+ARCHIVE = {"archive": {"sha256": DIGEST, "sizeBytes": 1}}
+POOL = CIPoolSpec.model_validate(
+    {
+        "maxConcurrent": 10,
+        "nodeSelector": {"pool": "ci"},
+        "tolerations": [{"key": "ci", "operator": "Exists"}],
+        "allow": {"serviceAccountNames": ["deployer"], "runtimeClassNames": ["gvisor"]},
+    }
+)
+
+JOBS: dict[str, dict[str, Any]] = {
+    "image-only": {},
+    "command": {"command": ["make"], "args": ["test"], "workingDir": "/src"},
+    "script-with-args": {"script": 'echo "$1"\n', "args": ["hello"]},
+    "environment": {
+        "env": [
+            {"name": "A", "value": "1"},
+            {"name": "EMPTY"},
+            {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+        ],
+        "secretEnv": [{"secretName": "deploy", "keys": ["TOKEN"]}, {"secretName": "whole"}],
+    },
+    "resources": {
+        "resources": {"requests": {"cpu": 2, "memory": "2Gi"}, "limits": {"nvidia.com/gpu": 1}}
+    },
+    "timeouts": {
+        "startTimeoutSeconds": 60,
+        "timeoutSeconds": 10,
+        "terminationGracePeriodSeconds": 0,
+    },
+    "placement-with-template": {
+        "template": "python",
+        "serviceAccountName": "deployer",
+        "runtimeClassName": "gvisor",
+        "imagePullSecrets": [{"name": "registry"}],
+    },
+    "archive": {"source": ARCHIVE, "command": ["make"], "env": [{"name": "HOME", "value": "/h"}]},
+    "git-in-a-folder": {
+        "source": {"git": {"url": "https://git.example.com/a.git", "ref": "main"}},
+        "script": "make\n",
+        "workingDir": "backend",
+    },
+    "prepare-init": {"source": ARCHIVE, "prepare": "Init", "workingDir": "backend"},
+    "artifacts-only": {"command": ["make"], "artifacts": [{"name": "wheel", "path": "dist/*.whl"}]},
+}
+every_job = pytest.mark.parametrize("name", JOBS)
+
+
+def made(name: str, attempt: int = 1) -> dict[str, Any]:
+    what = job(**JOBS[name])
+    known = template(script="make\n", timeoutSeconds=900) if what.spec.template_ref else None
+    pool = POOL if known else CIPoolSpec(max_concurrent=10)
+    resolved = resolve(what, known, pool)
+    assert isinstance(resolved, Resolved), resolved
+    return pod(what, resolved, attempt, AgentSettings(image="cijob/cijob:dev"))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines as blocks, as a person would write them; no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: FBT001, FBT002
+        super().increase_indent(flow, indentless=False)
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+@every_job
+def test_a_job_gives_its_golden_pod(name: str) -> None:
+    file = GOLDEN / f"{name}.yaml"
+    if os.environ.get("CIJOB_UPDATE_GOLDEN"):
+        file.write_text(yaml.dump(made(name), Dumper=_Dumper, sort_keys=False, width=1000))
+    assert made(name) == yaml.safe_load(file.read_text())
+
+
+def test_every_golden_file_is_somebody_s() -> None:
+    assert {file.stem for file in GOLDEN.glob("*.yaml")} == set(JOBS)
+
+
+@every_job
+def test_the_same_job_gives_the_same_bytes(name: str) -> None:
+    assert json.dumps(made(name)) == json.dumps(made(name))
+
+
+@every_job
+def test_another_attempt_differs_by_its_name_and_label_only(name: str) -> None:
+    first, second = made(name, 1), made(name, 2)
+    assert second["metadata"].pop("name") == "tests-2"
+    assert second["metadata"]["labels"].pop("cijob.dev/attempt") == "2"
+    del first["metadata"]["name"], first["metadata"]["labels"]["cijob.dev/attempt"]
+    assert first == second
+
+
+def containers(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    spec = manifest["spec"]
+    return [*spec.get("initContainers", []), *spec["containers"]]
+
+
+@every_job
+def test_the_pod_keeps_to_pod_security_restricted(name: str) -> None:
+    """kubernetes.io/docs/concepts/security/pod-security-standards, profile Restricted."""
+    manifest = made(name)
+    spec = manifest["spec"]
+    assert not {"hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"} & spec.keys()
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] > 0
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in containers(manifest):
+        context = container["securityContext"]
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert not {"privileged", "runAsUser", "procMount", "seccompProfile"} & context.keys()
+        assert "ports" not in container
+    for volume in spec.get("volumes", []):
+        assert set(volume) - {"name"} <= {"configMap", "emptyDir", "projected", "secret"}
+
+
+@every_job
+def test_the_job_gets_no_token_and_the_agent_only_its_own(name: str) -> None:
+    manifest = made(name)
+    assert manifest["spec"]["automountServiceAccountToken"] is False
+    assert manifest["spec"]["enableServiceLinks"] is False
+    for container in containers(manifest):
+        mounted = {mount["name"] for mount in container.get("volumeMounts", [])}
+        assert ("token" in mounted) is (container["name"] == "agent")
+
+
+@every_job
+def test_every_container_and_volume_has_its_limits(name: str) -> None:
+    manifest = made(name)
+    for container in containers(manifest):
+        assert {"cpu", "memory", "ephemeral-storage"} <= container["resources"]["limits"].keys()
+    for volume in manifest["spec"].get("volumes", []):
+        assert "emptyDir" not in volume or volume["emptyDir"]["sizeLimit"]
+
+
+@every_job
+def test_no_pod_outlives_what_was_promised_by_more_than_ten_minutes(name: str) -> None:
+    manifest = made(name)
+    notes, spec = manifest["metadata"]["annotations"], manifest["spec"]
+    promised = int(notes["cijob.dev/start-timeout-seconds"]) + int(
+        notes["cijob.dev/timeout-seconds"]
+    )
+    grace = spec["terminationGracePeriodSeconds"]
+    assert spec["activeDeadlineSeconds"] == promised + grace + 600
+
+
+@every_job
+def test_the_pod_belongs_to_its_job_and_goes_with_it(name: str) -> None:
+    metadata = made(name)["metadata"]
+    [owner] = metadata["ownerReferences"]
+    assert (owner["uid"], owner["controller"], owner["blockOwnerDeletion"]) == (
+        "job-uid",
+        True,
+        False,
+    )
+    assert all(len(value) <= 63 for value in metadata["labels"].values())
+    assert "finalizers" not in metadata
