@@ -3,6 +3,7 @@
 Called by `decide` once it is certain how an attempt ended, or that there will be none.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from cijob_api.parts import DesiredState
@@ -25,6 +26,7 @@ DEFAULT_TTL_SUCCEEDED, DEFAULT_TTL_FAILED = 86400, 604800
 
 def close(seen: Observation, pod: PodView, end: Ending, now: datetime) -> Decision:
     """An attempt has ended: try again out of the right budget, or finish the job."""
+    end = _as_wanted(seen, end)
     leftover = () if pod.is_over else (pod,)
     retries = _spent(seen, end)
     if retries is not None:
@@ -36,7 +38,7 @@ def close(seen: Observation, pod: PodView, end: Ending, now: datetime) -> Decisi
 
 def close_lost(seen: Observation, number: int, now: datetime) -> Decision:
     """Status knows an attempt whose Pod is nowhere, and nobody saw how it ended."""
-    end = Ending(Reason.POD_LOST, f"the Pod of attempt {number} is gone")
+    end = _as_wanted(seen, Ending(Reason.POD_LOST, f"the Pod of attempt {number} is gone"))
     known = next(a for a in seen.job.status.attempts or [] if a.number == number)
     ended = {"completion_time": format_time(now), "reason": end.reason.value}
     closed = known.model_copy(update={**ended, "message": end.message})
@@ -74,6 +76,14 @@ def backoff_due(seen: Observation) -> datetime | None:
     closed = status.attempts[-1]
     ended = parse_time(closed.completion_time)
     return later(ended, _backoff_seconds(seen, closed.reason, status.retries)) if ended else None
+
+
+def _as_wanted(seen: Observation, end: Ending) -> Ending:
+    """A job that was to be cancelled is, also when the platform was faster."""
+    cancelled = seen.job.spec.desired_state == DesiredState.CANCELLED
+    if not cancelled or end.budget != Budget.INFRASTRUCTURE:
+        return end
+    return replace(end, reason=Reason.CANCELLED, message=f"it was cancelled; {end.message}")
 
 
 def _repeat(

@@ -19,6 +19,7 @@ from unit.cijob_operator.builders import (
     job,
     look,
     reason_of,
+    refused,
     running,
     starting,
     status_of,
@@ -164,3 +165,9 @@ def test_an_intent_whose_write_was_refused_is_written_again() -> None:
     decision = look(job(**NEVER_AGAIN), admitted=True, intended=1)
     assert decision.create is None
     assert decision.intend == 1
+
+
+@pytest.mark.parametrize("what", [running(gone=True), refused("OutOfcpu")])
+def test_a_cancelled_job_whose_pod_is_lost_is_cancelled(what: PodView) -> None:
+    status = status_of(look(job(desiredState="Cancelled", status=is_running()), what))
+    assert (status.phase, status.reason) == (Phase.CANCELLED, Reason.CANCELLED)
