@@ -161,7 +161,7 @@ class Actor:
         path = f"{_jobs(key[0])}/{key[1]}/status"
         try:
             answer = await self._api.patch(path, body, manager=names.MANAGER_OPERATOR)
-        except ApiError as error:
+        except (Invalid, Denied, Gone) as error:
             # It may be so wrong that not even its status can be written.
             told = {"job": "/".join(key), "wrong": words, "answer": error.message}
             logger.warning("a malformed job cannot be marked", extra=told)

@@ -135,4 +135,6 @@ def _parse(content: bytes) -> Json:
 
 def is_quota(error: ApiError) -> bool:
     """Whether a refused create was refused by a ResourceQuota, which may have room later."""
-    return error.status == 403 and "exceeded quota" in error.message
+    # "status unknown": the quota is new, and nobody has counted its usage yet.
+    words = ("exceeded quota", "status unknown for quota")
+    return error.status == 403 and any(part in error.message for part in words)

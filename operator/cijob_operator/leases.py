@@ -56,7 +56,8 @@ class Leadership:
         self._times = times
         self._monotonic = monotonic
         self._renewed: float | None = None  # when our last successful renewal was *sent*
-        self._seen: tuple[object, float] | None = None  # a foreign record, and since when
+        # Another holder and its last renewal, and since when we have seen just that.
+        self._seen: tuple[tuple[str, str], float] | None = None
 
     def check(self) -> None:
         """Raise LeaseLost unless this process may write now."""
@@ -73,7 +74,12 @@ class Leadership:
 
     async def acquire(self) -> None:
         """Return once this process leads."""
-        while not await self._try():  # noqa: ASYNC110 (the wait is for another process)
+        told = None
+        while not await self._try():
+            holder = self._seen[0][0] if self._seen else None
+            if holder and holder != told:
+                told = holder
+                logger.info("standing by: %s leads", holder, extra={"lease": self._name})
             await asyncio.sleep(self._times.retry_seconds)
         logger.info("leading", extra={"lease": self._name, "identity": self._identity})
 
@@ -136,7 +142,7 @@ class Leadership:
         if holder == self._identity or not holder:
             self._seen = None
             return True
-        record = (holder, spec.get("renewTime"))
+        record = (str(holder), str(spec.get("renewTime")))
         now = self._monotonic()
         if self._seen is None or self._seen[0] != record:
             self._seen = (record, now)

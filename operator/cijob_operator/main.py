@@ -73,8 +73,7 @@ async def run(settings: Settings) -> None:
                 leading = tasks.create_task(
                     _lead(leadership, reconciler, settings, resync=resync, actor=actor)
                 )
-                await watch(cache, queue, settings)
-                leading.cancel()  # the watches end by a signal
+                await watch(cache, queue, settings, stopping=leading.cancel)
             await leadership.release()
     finally:
         await runner.cleanup()

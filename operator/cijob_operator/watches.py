@@ -4,7 +4,7 @@ Everything that kopf would write by itself is switched off: no finalizers, no an
 progress, no Events, no peering. Its handlers are never retried: the queue repeats.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import kopf
@@ -33,13 +33,13 @@ class NoDiffBase(kopf.DiffBaseStorage):
         """Store nothing."""
 
 
-def registry(cache: Cache, queue: WorkQueue[Key]) -> kopf.OperatorRegistry:
+def registry(
+    cache: Cache, queue: WorkQueue[Key], stopping: Callable[[], object]
+) -> kopf.OperatorRegistry:
     """The handlers: take the object into the cache and queue its job's key."""
     handlers = kopf.OperatorRegistry()
 
-    @kopf.on.login(registry=handlers)
-    def login(**given: Any) -> Any:
-        return kopf.login_via_client(**given)
+    _add_shell(handlers, stopping)
 
     @kopf.on.event(*OURS, "cijobs", registry=handlers)
     async def on_job(event: Any, **_: Any) -> None:
@@ -71,6 +71,20 @@ def registry(cache: Cache, queue: WorkQueue[Key]) -> kopf.OperatorRegistry:
     return handlers
 
 
+def _add_shell(handlers: kopf.OperatorRegistry, stopping: Callable[[], object]) -> None:
+    """What belongs to the process and not to any object: login, and the beginning of the end."""
+
+    @kopf.on.cleanup(registry=handlers)
+    async def on_cleanup(**_: Any) -> None:
+        # At once: kopf gives tasks that are not its own 5 s to end by themselves, and nobody
+        # should decide on a cache whose watches have ended.
+        stopping()
+
+    @kopf.on.login(registry=handlers)
+    def login(**given: Any) -> Any:
+        return kopf.login_via_client(**given)
+
+
 def _naming(cache: Cache, template: str) -> Iterable[Key]:
     """Unfinished jobs that name a template."""
     for key, job in cache.jobs.items():
@@ -93,10 +107,15 @@ def kopf_settings() -> kopf.OperatorSettings:
     return settings
 
 
-async def watch(cache: Cache, queue: WorkQueue[Key], settings: Settings) -> None:
-    """Watch until a signal ends the process, or until a watch cannot go on (that raises)."""
+async def watch(
+    cache: Cache, queue: WorkQueue[Key], settings: Settings, *, stopping: Callable[[], object]
+) -> None:
+    """Watch until a signal ends the process, or until a watch cannot go on (that raises).
+
+    `stopping` is called as soon as the end begins.
+    """
     await kopf.operator(
-        registry=registry(cache, queue),
+        registry=registry(cache, queue, stopping),
         settings=kopf_settings(),
         standalone=True,
         clusterwide=not settings.namespaces,

@@ -120,6 +120,23 @@ class Operator:
         )
         return self.status(name)
 
+    def pods_ever(self, name: str) -> list[str]:
+        """The names of all Pods that it has created for a job, those that are gone included."""
+        told = f"{self.namespace}/{name}"
+        made = [line for line in self.lines() if line["message"] == "created a Pod"]
+        return [line["pod"] for line in made if line["job"] == told]
+
+    def forge(self, pod: str, **status: Any) -> None:
+        """Change a Pod's status as a kubelet or controller would, on the real API server."""
+        words = ("patch", "pod", "-n", self.namespace, pod, "--subresource=status")
+        self.cluster.kubectl(*words, "--type=strategic", "-p", json.dumps({"status": status}))
+
+    def delete_pod(self, pod: str) -> None:
+        """Force a Pod out of the API server: nobody hears how its container ended."""
+        self.cluster.kubectl(
+            "delete", "pod", "-n", self.namespace, pod, "--force", "--grace-period=0"
+        )
+
     def pods(self, name: str) -> list[dict[str, Any]]:
         """The job's Pods, by attempt."""
         found = self.cluster.get("pods", "-n", self.namespace, "-l", f"cijob.dev/job={name}")

@@ -1,0 +1,185 @@
+"""What the operator writes for a job, counted where it cannot be argued with: the audit log.
+
+A write is a create, update, patch or delete of a stored object, without Events, Leases and
+reviews. In a test's namespace only the operator speaks through aiohttp.
+"""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kit.cluster import Cluster
+from kit.operator import Operator
+
+Json = dict[str, Any]
+# kopf's requests and the operator's own have it both.
+OPERATORS_AGENT = ("aiohttp", "kopf")
+WRITES = {"create", "update", "patch", "delete", "deletecollection"}
+UNCOUNTED = {"events", "leases", "selfsubjectaccessreviews", "subjectaccessreviews", "tokenreviews"}
+CREATE, STATUS, STOP = "create pods", "patch cijobs/status", "patch pods"
+# Long enough that the operator sees it run; a shell ends at once by TERM if it traps it.
+RUNS = {"script": "sleep 2"}
+LASTS = {"script": "trap 'exit 3' TERM; sleep 300 & wait"}
+SETTLES_SECONDS = 1.5
+BEGAN = time.time()
+
+
+def writes(operator: Operator, job: str = "") -> list[str]:
+    """What the operator wrote in its namespace, in order; for one job, or for all."""
+    time.sleep(SETTLES_SECONDS)  # what comes late, and is too much, must be counted too
+    log = Path(operator.cluster.kind("get", "audit-log").strip())
+    found = []
+    for file in log.parent.glob("audit*.log"):  # at 100 MB the next one is begun
+        if file.stat().st_mtime < BEGAN:
+            continue
+        with file.open() as lines:
+            for line in lines:
+                if operator.namespace not in line:
+                    continue
+                event = json.loads(line)
+                target = event.get("objectRef") or {}
+                name = target.get("name", "")
+                mine = not job or name == job or name.rpartition("-")[0] == job
+                if mine and target.get("namespace") == operator.namespace and is_write(event):
+                    found.append(event)
+    return [said(event) for event in sorted(found, key=lambda e: e["requestReceivedTimestamp"])]
+
+
+def is_write(event: Json) -> bool:
+    """Whether the operator stored something by this request."""
+    return (
+        any(agent in event.get("userAgent", "") for agent in OPERATORS_AGENT)
+        and event["verb"] in WRITES
+        and event["stage"] == "ResponseComplete"
+        and event["objectRef"]["resource"] not in UNCOUNTED
+        and int(event["responseStatus"]["code"]) < 400
+    )
+
+
+def said(event: Json) -> str:
+    """A request in two words: `patch cijobs/status`."""
+    target = event["objectRef"]
+    subresource = f"/{target['subresource']}" if "subresource" in target else ""
+    return f"{event['verb']} {target['resource']}{subresource}"
+
+
+@pytest.fixture
+def one_place(cluster: Cluster, crds: None, namespace: str, tmp_path: Path) -> Iterator[Operator]:
+    """An operator that runs one job at a time."""
+    settings = {"CIJOB_MAX_CONCURRENT": "1"}
+    operator = Operator(cluster, namespace, tmp_path, settings).start()
+    yield operator
+    assert operator.stop() == 0
+
+
+@pytest.mark.seam
+def test_a_job_that_runs_costs_three_writes(operator: Operator) -> None:
+    job = operator.submit("runs", **RUNS)
+    assert operator.finished(job)["reason"] == "Completed"
+    assert writes(operator, job) == [CREATE, STATUS, STATUS]
+
+
+@pytest.mark.seam
+def test_a_job_that_ends_before_running_was_written_costs_two(operator: Operator) -> None:
+    phases = ["get", "cij", "echo", "--watch", "-ojsonpath={.status.phase}{'\\n'}"]
+    operator.submit("echo", command=["echo", "hello"])
+    kubectl = [str(operator.cluster.kubectl_path), f"--kubeconfig={operator.cluster.kubeconfig}"]
+    with subprocess.Popen(
+        [*kubectl, "-n", operator.namespace, *phases], stdout=subprocess.PIPE, text=True
+    ) as watch:
+        operator.finished("echo")
+        counted = writes(operator, "echo")
+        watch.terminate()
+        output, _ = watch.communicate()
+    ran = [STATUS] if "Running" in output.split() else []
+    assert "Succeeded" in output.split()
+    assert counted == [CREATE, *ran, STATUS]
+
+
+@pytest.mark.seam
+def test_a_reason_to_wait_costs_one_write_more(operator: Operator) -> None:
+    job = operator.submit("waits", templateRef={"name": "late"})
+    operator.until_reason(job, "TemplateNotFound")
+    manifest = {
+        "apiVersion": "cijob.dev/v1alpha1",
+        "kind": "CIJobTemplate",
+        "metadata": {"name": "late"},
+        "spec": {"image": "cijob/python:dev", **RUNS},
+    }
+    operator.cluster.apply(operator.namespace, manifest)
+    assert operator.finished(job)["reason"] == "Completed"
+    assert writes(operator, job) == [STATUS, CREATE, STATUS, STATUS]
+
+
+@pytest.mark.seam
+def test_a_cancelled_job_costs_one_stop_more(operator: Operator) -> None:
+    job = operator.submit("stopped", **LASTS)
+    operator.until_reason(job, "Running")
+    operator.patch(job, desiredState="Cancelled")
+    assert operator.finished(job)["reason"] == "Cancelled"
+    assert writes(operator, job) == [CREATE, STATUS, STOP, STATUS]
+
+
+@pytest.mark.seam
+def test_a_job_cancelled_in_the_queue_costs_its_end_only(one_place: Operator) -> None:
+    first = one_place.submit("first", **LASTS)
+    one_place.until_reason(first, "Running")
+    second = one_place.submit("second", **RUNS)
+    one_place.patch(second, desiredState="Cancelled")
+    assert one_place.finished(second)["reason"] == "Cancelled"
+    assert one_place.pods(second) == []
+    assert writes(one_place, second) == [STATUS]
+
+
+@pytest.mark.seam
+def test_a_retry_costs_its_reason_and_another_run(operator: Operator) -> None:
+    job = operator.submit(
+        "again", script="sleep 2; exit 1", retry={"limit": 1, "backoffSeconds": 1}
+    )
+    assert operator.finished(job)["reason"] == "CommandFailed"
+    assert writes(operator, job) == [CREATE, STATUS, STATUS, CREATE, STATUS, STATUS]
+
+
+@pytest.mark.seam
+def test_cleaning_up_deletes_the_job_and_leaves_its_pod_to_the_owner_reference(
+    operator: Operator,
+) -> None:
+    job = operator.submit("goes", **RUNS, ttlSecondsAfterFinished={"succeeded": 2})
+    gone = ("wait", "-n", operator.namespace, f"cij/{job}", "--for=delete", "--timeout=60s")
+    operator.cluster.kubectl(*gone)
+    operator.cluster.until("the end of its Pod", lambda: not operator.pods(job))
+    assert writes(operator, job) == [CREATE, STATUS, STATUS, "delete cijobs"]
+
+
+@pytest.mark.seam
+def test_a_second_look_writes_nothing(
+    cluster: Cluster, crds: None, namespace: str, tmp_path: Path
+) -> None:
+    settings = {"CIJOB_RESYNC_SECONDS": "1"}
+    operator = Operator(cluster, namespace, tmp_path, settings).start()
+    done, runs = operator.submit("done", **RUNS), operator.submit("lasts", **LASTS)
+    operator.finished(done)
+    operator.until_reason(runs, "Running")
+    before = writes(operator)
+    assert operator.stop() == 0
+    operator.start()
+    operator.cluster.until("leadership", lambda: "cijob_leading 1.0" in operator.ask("/metrics"))
+    time.sleep(3)  # three resyncs
+    assert writes(operator) == before
+    assert operator.stop() == 0
+
+
+@pytest.mark.seam
+def test_nothing_of_ours_carries_finalizers_or_kopfs_annotations(operator: Operator) -> None:
+    job = operator.submit("plain", **RUNS)
+    operator.finished(job)
+    objects = [operator.cluster.get("cij", "-n", operator.namespace, job), *operator.pods(job)]
+    assert len(objects) == 2
+    for each in objects:
+        assert "finalizers" not in each["metadata"]
+        assert "kopf" not in json.dumps(each)
