@@ -152,7 +152,8 @@ MEANINGS: dict[Reason, Meaning] = {
         _AGAIN + "See who deletes Pods in this namespace.",
     ),
     Reason.KUBELET_REJECTED: _infrastructure(
-        "The kubelet refused the Pod, for want of a resource or by its own rules.",
+        "The kubelet refused the Pod, for want of a resource or by its own rules, "
+        "or was interrupted while it started it.",
         _AGAIN + "The message has the kubelet's words.",
     ),
     Reason.POD_LOST: _infrastructure(

@@ -57,16 +57,18 @@ class Api:
         """Read one object, or one page of a list. Raises ApiError."""
         return await self._call("GET", path, query=query)
 
-    async def list_all(self, path: str, **query: str) -> list[Json]:
-        """Read a whole list, page by page. Raises ApiError."""
-        items: list[Json] = []
+    async def pages(self, path: str, **query: str) -> AsyncIterator[tuple[list[Json], int]]:
+        """Read a whole list, page by page: all of it at once is the most memory ever used.
+
+        Each page comes with the version of the list, the same for all of them. Raises ApiError.
+        """
         token = ""
         while True:
             page = await self.get(path, limit=str(PAGE_SIZE), **{"continue": token}, **query)
-            items += page["items"]
             token = page["metadata"].get("continue") or ""
+            yield page.pop("items"), int(page["metadata"]["resourceVersion"])
             if not token:
-                return items
+                return
 
     async def create(self, path: str, body: Json) -> Json:
         """Create an object in a collection. Raises AlreadyExists and other ApiErrors."""

@@ -8,8 +8,10 @@ A deleted Pod stays, marked, until its attempt is closed. Finished jobs are kept
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
+from cijob_api import parts
 from cijob_api.errors import Malformed
 from cijob_api.objects import CIJob, CIJobTemplate
 from cijob_api.specs import CIJobSpec
@@ -39,11 +41,22 @@ class Cache:
     pods: dict[Key, PodView] = field(default_factory=dict)
     _pods_of: dict[Key, set[Key]] = field(default_factory=lambda: defaultdict(set))
 
+    def is_news(self, body: Json) -> bool:
+        """Whether a job is newer than what is known of it."""
+        metadata = body["metadata"]
+        return self.job_version((metadata["namespace"], metadata["name"])) < _version(metadata)
+
+    def is_news_of_pod(self, body: Json) -> bool:
+        """Whether a Pod is newer than what is known of it."""
+        metadata = body["metadata"]
+        known = self.pods.get((metadata["namespace"], metadata["name"]))
+        return known is None or known.uid != metadata["uid"] or known.version < _version(metadata)
+
     def put_job(self, body: Json) -> Key:
         """Take in a job as the API server gave it; return its key."""
         metadata = body["metadata"]
         key, version = (metadata["namespace"], metadata["name"]), _version(metadata)
-        if self._job_version(key) > version:
+        if self.job_version(key) > version:
             return key
         try:
             job = CIJob.parse(body)
@@ -56,7 +69,8 @@ class Cache:
         self.jobs[key] = slimmed(job)
         return key
 
-    def _job_version(self, key: Key) -> int:
+    def job_version(self, key: Key) -> int:
+        """The version of what is known of a job, well-formed or not; 0 for nothing."""
         if key in self.broken:
             return self.broken[key].version
         known = self.jobs.get(key)
@@ -161,13 +175,18 @@ def slimmed(job: CIJob) -> CIJob:
     status = job.status.model_copy(
         update={"attempts": None, "conditions": None, "message": None, "results": None}
     )
-    spec = CIJobSpec(
-        ttl_seconds_after_finished=job.spec.ttl_seconds_after_finished,
-        template_ref=job.spec.template_ref,
-        desired_state=job.spec.desired_state,
-    )
+    said = job.spec
+    spec = _finished_spec(said.ttl_seconds_after_finished, said.template_ref, said.desired_state)
     metadata = job.metadata.model_copy(update={"annotations": {}, "labels": {}})
     return job.model_copy(update={"spec": spec, "status": status, "metadata": metadata})
+
+
+@lru_cache(maxsize=1024)
+def _finished_spec(
+    ttl: parts.Ttl | None, template: parts.TemplateRef | None, state: parts.DesiredState
+) -> CIJobSpec:
+    """What is still asked of a finished job's spec; the same few values serve thousands."""
+    return CIJobSpec(ttl_seconds_after_finished=ttl, template_ref=template, desired_state=state)
 
 
 def _version(metadata: Json) -> int:

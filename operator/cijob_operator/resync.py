@@ -5,6 +5,7 @@ row. Then the process ends and is started afresh, which is the one cure for ever
 """
 
 import logging
+from collections.abc import AsyncIterator
 from typing import Any
 
 from cijob_api import names
@@ -34,12 +35,10 @@ class Resync:
 
     async def run(self, actor: Actor | None = None) -> None:
         """One round. Raises ApiError, or DeadWatch; with an actor, orphans are removed."""
-        jobs = await self._list("cijobs", f"/apis/{names.API_VERSION}")
-        templates = await self._list("cijobtemplates", f"/apis/{names.API_VERSION}")
-        pods = await self._list("pods", "/api/v1", labelSelector=names.LABEL_JOB)
-        missed = self._take_jobs(jobs) | self._take_pods(pods)
-        for body in templates:
-            self._cache.put_template(body)
+        async for bodies, _ in self._pages("cijobtemplates", f"/apis/{names.API_VERSION}"):
+            for body in bodies:
+                self._cache.put_template(body)
+        missed = await self._take_jobs() | await self._take_pods()
         if twice := missed & self._missed:
             raise DeadWatch(f"the watch missed {len(twice)} changes twice: {sorted(twice)[:3]}")
         self._missed = missed
@@ -47,50 +46,57 @@ class Resync:
             for orphan in list(self._cache.orphans()):
                 await actor.delete_orphan(orphan)
 
-    def _take_jobs(self, bodies: list[Json]) -> set[Key]:
-        listed = {_key(body): body for body in bodies}
-        missed = set()
-        for key, body in listed.items():
-            known = self._cache.jobs.get(key)
-            old = int(known.metadata.resource_version or 0) if known else 0
-            if int(body["metadata"]["resourceVersion"]) > old and key not in self._cache.broken:
-                missed.add(key)
-            self._cache.put_job(body)
-            self._queue.add(key)
-        for key in self._gone(self._cache.jobs.keys() - listed.keys(), bodies):
-            self._cache.drop_job(key)
-            self._queue.add(key)
+    async def _take_jobs(self) -> set[Key]:
+        """Take in all jobs; return those that the watch has not told of."""
+        listed: set[Key] = set()
+        missed: set[Key] = set()
+        version = 0
+        async for bodies, page_version in self._pages("cijobs", f"/apis/{names.API_VERSION}"):
+            version = version or page_version
+            for body in bodies:
+                key = _key(body)
+                listed.add(key)
+                if self._cache.is_news(body):
+                    missed.add(key)
+                self._cache.put_job(body)
+                self._queue.add(key)
+        # What the list lacks and is no newer than it is gone; the rest came meanwhile.
+        for key in (self._cache.jobs.keys() | self._cache.broken.keys()) - listed:
+            if self._cache.job_version(key) <= version:
+                self._cache.drop_job(key)
+                self._queue.add(key)
         return missed
 
-    def _take_pods(self, bodies: list[Json]) -> set[Key]:
-        listed = {_key(body): body for body in bodies}
-        missed = set()
-        for key, body in listed.items():
-            known = self._cache.pods.get(key)
-            if known is None or known.version < int(body["metadata"]["resourceVersion"]):
-                missed.add(key)
-            self._queue.add(self._cache.put_pod(body))
-        newest = max((int(b["metadata"]["resourceVersion"]) for b in bodies), default=0)
-        for key in self._cache.pods.keys() - listed.keys():
+    async def _take_pods(self) -> set[Key]:
+        """Take in all Pods of ours; return those that the watch has not told of."""
+        listed: set[Key] = set()
+        missed: set[Key] = set()
+        version = 0
+        query = {"labelSelector": names.LABEL_JOB}
+        async for bodies, page_version in self._pages("pods", "/api/v1", **query):
+            version = version or page_version
+            for body in bodies:
+                key = _key(body)
+                listed.add(key)
+                if self._cache.is_news_of_pod(body):
+                    missed.add(key)
+                self._queue.add(self._cache.put_pod(body))
+        for key in self._cache.pods.keys() - listed:
             pod = self._cache.pods[key]
-            if not pod.gone and pod.version < newest:
+            if not pod.gone and pod.version <= version:
                 self._cache.pods[key] = pod.as_gone()
                 self._queue.add((pod.namespace, pod.job))
         return missed
 
-    def _gone(self, absent: set[Key], bodies: list[Json]) -> list[Key]:
-        """Of what the list lacks, what was there before it: the rest came while it was read."""
-        newest = max((int(b["metadata"]["resourceVersion"]) for b in bodies), default=0)
-        jobs = self._cache.jobs
-        return [k for k in absent if int(jobs[k].metadata.resource_version or 0) < newest]
-
-    async def _list(self, resource: str, api: str, **query: str) -> list[Json]:
-        if not self._settings.namespaces:
-            return await self._api.list_all(f"{api}/{resource}", **query)
-        found: list[Json] = []
-        for namespace in self._settings.namespaces:
-            found += await self._api.list_all(f"{api}/namespaces/{namespace}/{resource}", **query)
-        return found
+    async def _pages(
+        self, resource: str, api: str, **query: str
+    ) -> AsyncIterator[tuple[list[Json], int]]:
+        """All pages of a resource; of several namespaces, the oldest list's version counts."""
+        namespaces = self._settings.namespaces
+        paths = [f"{api}/namespaces/{n}/{resource}" for n in namespaces] or [f"{api}/{resource}"]
+        for path in paths:
+            async for page in self._api.pages(path, **query):
+                yield page
 
 
 def _key(body: Json) -> Key:

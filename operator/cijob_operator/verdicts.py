@@ -22,6 +22,9 @@ OWN_DISK_LIMIT = re.compile(
     r"|ephemeral local storage usage exceeds the total limit"
     r"|[Uu]sage of EmptyDir volume .* exceeds the limit"
 )
+# Seen when the kubelet was killed between asking for a container and its start: the runtime gives
+# up, and the next kubelet finds a container that could not be started.
+INTERRUPTED = re.compile(r"context canceled|context deadline exceeded|transport is closing")
 DISRUPTIONS = {
     "PreemptionByScheduler": Reason.PREEMPTED,
     "PreemptionByKubeScheduler": Reason.PREEMPTED,
@@ -155,6 +158,9 @@ def _own_end(ended: Ended, *, wrapped_command: bool) -> Ending:
     if ended.reason == "OOMKilled":
         words = f"out of memory: killed at its memory limit (exit code {code})"
         return Ending(Reason.OOM_KILLED, words, code, ended.finished)
+    if ended.reason in {"StartError", "ContainerCannotRun"} and INTERRUPTED.search(ended.message):
+        words = f"the node was interrupted while it started the container: {ended.message.strip()}"
+        return Ending(Reason.KUBELET_REJECTED, words)
     if ended.reason in {"StartError", "ContainerCannotRun"}:
         words = ended.message.strip() or "the container could not be started"
         return Ending(Reason.CANNOT_START, words, code, ended.finished)

@@ -40,24 +40,38 @@ def registry(
     handlers = kopf.OperatorRegistry()
 
     _add_shell(handlers, stopping)
+    _add_jobs(handlers, cache, queue)
+    _add_pods(handlers, cache, queue)
+    _add_templates(handlers, cache, queue)
+    return handlers
 
+
+def _add_jobs(handlers: kopf.OperatorRegistry, cache: Cache, queue: WorkQueue[Key]) -> None:
     @kopf.on.event(*OURS, "cijobs", registry=handlers)
     async def on_job(event: Any, **_: Any) -> None:
         body = event["object"]
         if event["type"] == "DELETED":
             key = (body["metadata"]["namespace"], body["metadata"]["name"])
             cache.drop_job(key)
-        else:
-            key = cache.put_job(body)
-        queue.add(key)
+            queue.add(key)
+        # Else it is our own write, whose answer was taken in, and looked at.
+        elif cache.is_news(body):
+            queue.add(cache.put_job(body))
 
+
+def _add_pods(handlers: kopf.OperatorRegistry, cache: Cache, queue: WorkQueue[Key]) -> None:
     @kopf.on.event("", "v1", "pods", registry=handlers)
     async def on_pod(event: Any, **_: Any) -> None:
         body = event["object"]
-        if names.LABEL_JOB in (body["metadata"].get("labels") or {}):
-            take = cache.drop_pod if event["type"] == "DELETED" else cache.put_pod
-            queue.add(take(body))
+        if names.LABEL_JOB not in (body["metadata"].get("labels") or {}):
+            return
+        if event["type"] == "DELETED":
+            queue.add(cache.drop_pod(body))
+        elif cache.is_news_of_pod(body):
+            queue.add(cache.put_pod(body))
 
+
+def _add_templates(handlers: kopf.OperatorRegistry, cache: Cache, queue: WorkQueue[Key]) -> None:
     @kopf.on.event(*OURS, "cijobtemplates", registry=handlers)
     async def on_template(event: Any, **_: Any) -> None:
         body = event["object"]
@@ -67,8 +81,6 @@ def registry(
         if key := cache.put_template(body):
             for job in _naming(cache, key[1]):
                 queue.add(job)
-
-    return handlers
 
 
 def _add_shell(handlers: kopf.OperatorRegistry, stopping: Callable[[], object]) -> None:
@@ -104,6 +116,8 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.persistence.consistency_timeout = 0
     settings.watching.label_selectors["", "v1", "pods"] = names.LABEL_JOB
     settings.watching.chunk_size = 500
+    # Each object has a task in kopf, which lives on for 5 s by default: 10,000 after a list.
+    settings.queueing.idle_timeout = 0.1
     return settings
 
 

@@ -31,7 +31,8 @@ class WorkQueue(Generic[K]):
         self._due: dict[K, float] = {}
         self._timers: list[tuple[float, int, K]] = []
         self._order = itertools.count()
-        self._wakeup = asyncio.Event()
+        self._idle: deque[asyncio.Future[None]] = deque()  # workers without a key
+        self._alarm: asyncio.TimerHandle | None = None  # for the first of _timers
 
     def add(self, key: K) -> None:
         """Have the key worked on as soon as a worker is free."""
@@ -40,7 +41,7 @@ class WorkQueue(Generic[K]):
         elif key not in self._waiting:
             self._waiting.add(key)
             self._ready.append(key)
-            self._wakeup.set()
+            self._wake_one()
 
     def add_later(self, key: K, seconds: float) -> None:
         """Have the key worked on after `seconds`; of several such times the earliest counts."""
@@ -49,7 +50,7 @@ class WorkQueue(Generic[K]):
             return
         self._due[key] = due
         heapq.heappush(self._timers, (due, next(self._order), key))
-        self._wakeup.set()
+        self._set_alarm()
 
     def retry(self, key: K) -> float:
         """Have the key worked on again after a failure; return the delay, which doubles."""
@@ -61,19 +62,32 @@ class WorkQueue(Generic[K]):
 
     async def get(self) -> K:
         """The next key, once there is one; the caller must say `done` of it."""
-        while True:
-            wait = self._promote_due()
-            if self._ready:
-                key = self._ready.popleft()
-                self._waiting.discard(key)
-                self._working.add(key)
-                return key
-            self._wakeup.clear()
-            try:
-                async with asyncio.timeout(wait):
-                    await self._wakeup.wait()
-            except TimeoutError:
-                continue
+        while not self._ready:
+            await self._sleep()
+        key = self._ready.popleft()
+        self._waiting.discard(key)
+        self._working.add(key)
+        return key
+
+    async def _sleep(self) -> None:
+        """Wait for a key: each key wakes one worker, not all of them."""
+        sleeper = asyncio.get_running_loop().create_future()
+        self._idle.append(sleeper)
+        try:
+            await sleeper
+        except asyncio.CancelledError:
+            if sleeper in self._idle:
+                self._idle.remove(sleeper)
+            elif self._ready:
+                self._wake_one()  # it was meant for a worker that ends
+            raise
+
+    def _wake_one(self) -> None:
+        while self._idle:
+            sleeper = self._idle.popleft()
+            if not sleeper.done():
+                sleeper.set_result(None)
+                return
 
     def done(self, key: K) -> None:
         """The worker has finished with the key, well or badly."""
@@ -95,20 +109,27 @@ class WorkQueue(Generic[K]):
         """How many keys wait for a worker now."""
         return len(self._ready)
 
-    def _promote_due(self) -> float | None:
-        """Move what is due to the ready ones; return the seconds until the next, if any."""
-        now = self._now()
-        while self._timers:
-            due, _, key = self._timers[0]
-            if self._due.get(key) != due:  # replaced by an earlier one, or forgotten
-                heapq.heappop(self._timers)
-                continue
-            if due > now:
-                return due - now
-            heapq.heappop(self._timers)
-            del self._due[key]
-            self.add(key)
-        return None
+    def _set_alarm(self) -> None:
+        """Have `_promote_due` called when the first timer is due."""
+        while self._timers and self._due.get(self._timers[0][2]) != self._timers[0][0]:
+            heapq.heappop(self._timers)  # replaced by an earlier one, or forgotten
+        due = self._timers[0][0] if self._timers else None
+        if self._alarm and self._alarm.when() == due:
+            return
+        if self._alarm:
+            self._alarm.cancel()
+        loop = asyncio.get_running_loop()
+        self._alarm = loop.call_at(due, self._promote_due) if due is not None else None
+
+    def _promote_due(self) -> None:
+        """Move what is due to the ready ones."""
+        self._alarm = None
+        while self._timers and self._timers[0][0] <= self._now():
+            due, _, key = heapq.heappop(self._timers)
+            if self._due.get(key) == due:
+                del self._due[key]
+                self.add(key)
+        self._set_alarm()
 
     @staticmethod
     def _now() -> float:

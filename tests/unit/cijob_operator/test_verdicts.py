@@ -107,3 +107,10 @@ def test_the_mark_of_a_stop(mark: str, reason: Reason, since: datetime | None) -
 
 def test_a_mark_with_a_forged_time_is_a_stop_since_nobody_knows_when() -> None:
     assert stop_since(running(stop="Cancelled yesterday")) == (Reason.CANCELLED, None)
+
+
+def test_a_start_that_the_runtime_gave_up_is_the_platform_s() -> None:
+    words = "failed to create containerd task: failed to create shim task: context canceled"
+    end = ending(ended(128, "StartError", words), NOON)
+    assert end
+    assert (end.reason, end.exit_code) == (Reason.KUBELET_REJECTED, None)

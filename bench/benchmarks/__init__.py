@@ -1,0 +1,1 @@
+"""Benchmarks of the product on a real cluster; `bench/run` starts them."""
