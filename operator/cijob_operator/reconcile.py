@@ -132,7 +132,7 @@ class Reconciler:
         obstacle = await self._actor.act(seen, decision, now)
         if decision.intend:
             self._intended[key] = decision.intend
-        self._note(key, decision, obstacle)
+        self._note(seen.job, decision, obstacle)
         if decision.again:
             self._queue.add_later(key, (decision.again - now).total_seconds())
         if self._has_acted(decision) and not decision.delete_job:
@@ -152,8 +152,9 @@ class Reconciler:
             obstacle=self._obstacles.get(key),
         )
 
-    def _note(self, key: Key, decision: Decision, obstacle: Obstacle | None) -> None:
+    def _note(self, job: CIJob, decision: Decision, obstacle: Obstacle | None) -> None:
         """Remember what the decision means for places and for the next look."""
+        key = job.key
         if obstacle:
             self._obstacles[key] = obstacle
         elif decision.create:
@@ -163,7 +164,6 @@ class Reconciler:
         holds = decision.holds_place and obstacle is None
         before = key in self._holding or key in self._admitted
         if decision.wants_place:
-            job = self._cache.jobs[key]
             self._waiting[key] = waiting(
                 *key, priority=job.spec.priority or 0, created=job.metadata.creation_timestamp
             )
