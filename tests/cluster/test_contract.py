@@ -172,7 +172,7 @@ def test_there_are_at_least_forty_wrong_manifests_and_no_name_twice() -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_is_accepted(cluster: Cluster, namespace: str, example: Path) -> None:
-    cluster.kubectl("apply", "-n", namespace, "--dry-run=server", f"--filename={example}")
+    cluster.kubectl("create", "-n", namespace, "--dry-run=server", f"--filename={example}")
 
 
 def test_there_are_examples() -> None:
