@@ -102,8 +102,8 @@ def resolve(
             "template": label,
             "pool": pool_name,
             **_settled(DEFAULT_RESOURCES, said.resources or parts.Resources()).model_dump(),
-            "retry": _filled(Retry, said.retry),
-            "ttl": _filled(Ttl, said.ttl_seconds_after_finished),
+            "retry": retry_policy(said),
+            "ttl": time_to_live(said),
             # The pool's labels win: a job may narrow down its nodes, never leave them.
             "node_selector": {**(said.node_selector or {}), **(pool.node_selector or {})},
             "tolerations": _by_key("key", pool.tolerations or [], said.tolerations or []),
@@ -150,9 +150,15 @@ def _by_key(key: str, below: list[N], above: list[N]) -> list[N]:
     return list(merged.values())
 
 
-def _filled(kind: type[Model], said: Model | None) -> dict[str, Any]:
-    values = said.model_dump(exclude_none=True) if said else {}
-    return kind.model_validate(values).model_dump()
+def retry_policy(said: Recipe) -> Retry:
+    """How often a merged recipe is tried again, defaults applied."""
+    return Retry.model_validate(said.retry.model_dump(exclude_none=True) if said.retry else {})
+
+
+def time_to_live(said: Recipe) -> Ttl:
+    """How long a finished job of a merged recipe is kept, defaults applied."""
+    ttl = said.ttl_seconds_after_finished
+    return Ttl.model_validate(ttl.model_dump(exclude_none=True) if ttl else {})
 
 
 def _settled(below: parts.Resources, above: parts.Resources) -> parts.Resources:

@@ -13,7 +13,16 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from localcluster import cluster, components, daemons, fake_nodes, handover, images, node
+from localcluster import (
+    cluster,
+    components,
+    daemons,
+    fake_nodes,
+    handover,
+    image_builds,
+    images,
+    node,
+)
 from localcluster.errors import ClusterError, NotFound, Refused
 from localcluster.running import say
 from localcluster.settings import Settings, read_settings
@@ -117,7 +126,7 @@ def load_image(settings: Settings, options: argparse.Namespace) -> None:
     """`load docker-image`: images that `make images` built with buildah."""
     here = cluster.find(settings, options.name)
     for image in options.image:
-        archive = settings.cache / "images" / f"{image.replace('/', '_').replace(':', '_')}.tar"
+        archive = image_builds.archive_path(settings, image)
         if not archive.exists():
             raise NotFound(f"no image {image!r} was built here; `make images` builds ours")
         images.load_archive(settings, here.folder, archive)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from cijob_api.parts import DesiredState
 from cijob_api.reasons import MEANINGS, Budget, Reason
-from cijob_api.resolve import merge
+from cijob_api.resolve import merge, retry_policy, time_to_live
 from cijob_api.specs import Recipe
 from cijob_api.statuses import Attempt, Retries
 from cijob_operator import statuses
@@ -19,9 +19,6 @@ from cijob_operator.verdicts import Ending
 
 LONGEST_BACKOFF_SECONDS = 300
 INFRASTRUCTURE_BACKOFF_SECONDS = 1
-DEFAULT_BACKOFF_SECONDS = 10
-DEFAULT_INFRASTRUCTURE_LIMIT = 3
-DEFAULT_TTL_SUCCEEDED, DEFAULT_TTL_FAILED = 86400, 604800
 
 
 def close(seen: Observation, pod: PodView, end: Ending, now: datetime) -> Decision:
@@ -105,15 +102,14 @@ def _spent(seen: Observation, end: Ending) -> Retries | None:
     job = seen.job
     if end.budget == Budget.NONE or job.spec.desired_state == DesiredState.CANCELLED:
         return None
-    said = _said(seen).retry
+    policy = retry_policy(_said(seen))
     before = job.status.retries or Retries()
+    own, infrastructure = before.own, before.infrastructure
     if end.budget == Budget.OWN:
-        limit = said.limit if said and said.limit is not None else 0
-        return before.model_copy(update={"own": before.own + 1}) if before.own < limit else None
-    given = said.infrastructure_limit if said else None
-    limit = DEFAULT_INFRASTRUCTURE_LIMIT if given is None else given
-    spent = before.infrastructure
-    return before.model_copy(update={"infrastructure": spent + 1}) if spent < limit else None
+        return before.model_copy(update={"own": own + 1}) if own < policy.limit else None
+    if infrastructure >= policy.infrastructure_limit:
+        return None
+    return before.model_copy(update={"infrastructure": infrastructure + 1})
 
 
 def _backoff_seconds(seen: Observation, reason: str | None, spent: Retries) -> float:
@@ -121,9 +117,7 @@ def _backoff_seconds(seen: Observation, reason: str | None, spent: Retries) -> f
     known = {str(name): meaning.budget for name, meaning in MEANINGS.items()}
     budget = known.get(reason or "", Budget.INFRASTRUCTURE)
     if budget == Budget.OWN:
-        said = _said(seen).retry
-        given = said.backoff_seconds if said else None
-        first, times = DEFAULT_BACKOFF_SECONDS if given is None else given, spent.own
+        first, times = retry_policy(_said(seen)).backoff_seconds, spent.own
     else:
         first, times = INFRASTRUCTURE_BACKOFF_SECONDS, spent.infrastructure
     return float(min(first * 2 ** max(times - 1, 0), LONGEST_BACKOFF_SECONDS))
@@ -134,10 +128,8 @@ def _expiry(seen: Observation, end: Ending, now: datetime) -> datetime:
 
 
 def _ttl_seconds(seen: Observation, *, succeeded: bool) -> int:
-    ttl = _said(seen).ttl_seconds_after_finished
-    given = (ttl.succeeded if succeeded else ttl.failed) if ttl else None
-    default = DEFAULT_TTL_SUCCEEDED if succeeded else DEFAULT_TTL_FAILED
-    return default if given is None else given
+    ttl = time_to_live(_said(seen))
+    return ttl.succeeded if succeeded else ttl.failed
 
 
 def _said(seen: Observation) -> Recipe:
