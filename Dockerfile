@@ -11,6 +11,7 @@ RUN python3 -m venv /opt/cijob \
  && /opt/cijob/bin/pip install --quiet --require-hashes -r /build/requirements/image.lock
 COPY pyproject.toml README.md LICENSE /build/
 COPY crds /build/crds
+COPY kube /build/kube
 COPY operator /build/operator
 COPY gateway /build/gateway
 COPY agent /build/agent

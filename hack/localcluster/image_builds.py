@@ -43,6 +43,7 @@ IMAGES = (
             "LICENSE",
             "requirements/image.lock",
             "crds",
+            "kube",
             "operator",
             "gateway",
             "agent",

@@ -13,11 +13,11 @@ from cijob_api.objects import CIJob
 from cijob_api.reasons import Reason
 from cijob_api.statuses import CIJobStatus
 from cijob_api.trimming import OPERATOR_BYTES, trim_status
+from cijob_kube.api import Api, is_quota
+from cijob_kube.errors import AlreadyExists, ApiError, Conflict, Denied, Gone, Invalid
 from cijob_operator import metrics
-from cijob_operator.api import Api, is_quota
 from cijob_operator.cache import Cache
 from cijob_operator.decisions import Decision, Observation, Obstacle, Stop
-from cijob_operator.errors import AlreadyExists, ApiError, Conflict, Denied, Gone, Invalid
 from cijob_operator.leases import Leadership
 from cijob_operator.podviews import PodView
 from cijob_operator.statuses import malformed

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from cijob_operator.errors import AlreadyExists, ApiError, Conflict, Gone, LeaseLost
+from cijob_kube.errors import AlreadyExists, ApiError, Conflict, Gone
+from cijob_operator.errors import LeaseLost
 
 LEASE = "cijob-operator"
 logger = logging.getLogger(__name__)

@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from time import monotonic
 
+from cijob_kube.api import Api
+from cijob_kube.errors import ApiError, Gone, Unavailable
 from cijob_operator import health, logs, metrics, permissions
 from cijob_operator.act import Actor
-from cijob_operator.api import Api
 from cijob_operator.cache import Cache, Key
 from cijob_operator.decisions import Policy
-from cijob_operator.errors import ApiError, Gone, LeaseLost, NotPermitted, Unavailable
+from cijob_operator.errors import LeaseLost, NotPermitted
 from cijob_operator.leases import LEASE, Leadership
 from cijob_operator.reconcile import Reconciler, count_phases
 from cijob_operator.resync import DeadWatch, Resync
@@ -62,7 +63,7 @@ async def run(settings: Settings) -> None:
     metrics.follow_phases(lambda: count_phases(cache))
     runner = await health.serve(app, settings.port)
     try:
-        async with Api.connect() as api:
+        async with Api.connect(count_write=metrics.count_write) as api:
             await _patiently(lambda: permissions.check(api, settings))
             resync = Resync(api, cache, queue, settings)
             await _patiently(resync.run)

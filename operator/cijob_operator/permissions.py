@@ -5,7 +5,7 @@ Without this, kopf repeats a refused list for a minute and the person sees only 
 
 from dataclasses import dataclass
 
-from cijob_operator.api import Api
+from cijob_kube.api import Api
 from cijob_operator.errors import NotPermitted
 from cijob_operator.leases import LEASE
 from cijob_operator.settings import Settings

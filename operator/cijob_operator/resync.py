@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from cijob_api import names
+from cijob_kube.api import Api
 from cijob_operator.act import Actor
-from cijob_operator.api import Api
 from cijob_operator.cache import Cache, Key
 from cijob_operator.settings import Settings
 from cijob_operator.workqueue import WorkQueue

@@ -1,13 +1,13 @@
-"""The API server, as few calls with plain JSON: what `act` writes and what must be read afresh.
+"""The API server, as few calls with plain JSON. Used by the operator and the gateway.
 
 Raw JSON instead of the client library's models, which cost most of the time of a large answer.
 Credentials come from the library (a kubeconfig, or the Pod's ServiceAccount, whose token it reads
-anew as it rotates). Every write is counted.
+anew as it rotates). Every write is told to whoever counts them.
 """
 
 import json
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
@@ -15,26 +15,48 @@ import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 
-from cijob_operator import metrics
-from cijob_operator.errors import ApiError, Unavailable, from_status
+from cijob_kube.errors import ApiError, Unavailable, from_status
 
 Json = dict[str, Any]
 REQUEST_SECONDS = 20
 MERGE_PATCH = "application/merge-patch+json"
 PAGE_SIZE = 500
+# A watch or a followed log may be silent; a server that is gone without a word shows by this.
+SILENT_SECONDS = 330
+WATCH_SECONDS = 300
+CHUNK_BYTES = 256 * 1024
+
+# Told of every write: HTTP method, path and status.
+Counter = Callable[[str, str, int], None]
+
+
+def _uncounted(method: str, path: str, status: int) -> None:
+    """Who counts nothing."""
 
 
 class Api:
     """A connection to the API server; made by `connect`."""
 
-    def __init__(self, session: aiohttp.ClientSession, configuration: Configuration) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        configuration: Configuration,
+        *,
+        count_write: Counter = _uncounted,
+    ) -> None:
         self._session = session
         self._configuration = configuration
+        self._count_write = count_write
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls) -> AsyncIterator[Self]:
-        """Connect as a Pod's ServiceAccount inside one, else as the kubeconfig says."""
+    async def connect(
+        cls, *, count_write: Counter = _uncounted, connections: int = 64
+    ) -> AsyncIterator[Self]:
+        """Connect as a Pod's ServiceAccount inside one, else as the kubeconfig says.
+
+        `connections` bounds how many there are at a time, streams included; 0 is no bound.
+        """
         configuration = Configuration()
         try:
             config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
@@ -48,10 +70,10 @@ class Api:
         if not configuration.verify_ssl:
             tls.check_hostname = False
             tls.verify_mode = ssl.CERT_NONE
-        connector = aiohttp.TCPConnector(ssl=tls, limit=64)
+        connector = aiohttp.TCPConnector(ssl=tls, limit=connections)
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-            yield cls(session, configuration)
+            yield cls(session, configuration, count_write=count_write)
 
     async def get(self, path: str, **query: str) -> Json:
         """Read one object, or one page of a list. Raises ApiError."""
@@ -89,6 +111,56 @@ class Api:
             options["gracePeriodSeconds"] = grace_seconds
         return await self._call("DELETE", path, body=options)
 
+    async def watch(self, path: str, *, version: str, **query: str) -> AsyncIterator[Json]:
+        """Events of a collection after a version: `{"type", "object"}`, bookmarks among them.
+
+        Ends by itself after some minutes: watch again from the last version. Raises Gone when the
+        version is too old (list again) and Unavailable when the connection is cut.
+        """
+        asked = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(WATCH_SECONDS),
+            "resourceVersion": version,
+            **query,
+        }
+        async for line in self._lines(path, asked):
+            event = _parse(line)
+            if event.get("type") == "ERROR":
+                problem = event.get("object") or {}
+                raise from_status(int(problem.get("code") or 500), problem)
+            if "object" in event:
+                yield event
+
+    async def _lines(self, path: str, query: Mapping[str, str]) -> AsyncIterator[bytes]:
+        rest = b""
+        async for chunk in self.stream(path, **query):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                yield line
+
+    async def stream(self, path: str, **query: str) -> AsyncIterator[bytes]:
+        """The body of an answer as it comes, in chunks of no certain size.
+
+        Raises ApiError, also in the middle; the connection is closed when the caller stops.
+        """
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=REQUEST_SECONDS, sock_read=SILENT_SECONDS
+        )
+        try:
+            async with self._session.get(
+                f"{self._configuration.host}{path}",
+                params=query,
+                headers=await self._headers("GET"),
+                timeout=timeout,
+            ) as response:
+                if response.status >= 400:
+                    raise from_status(response.status, _parse(await response.read()))
+                async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+                    yield chunk
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise Unavailable(0, "", f"the API server cannot be reached: {error}") from error
+
     async def _call(
         self,
         method: str,
@@ -112,7 +184,7 @@ class Api:
             raise Unavailable(0, "", f"the API server cannot be reached: {error}") from error
         answer = _parse(content)
         if method != "GET":
-            metrics.count_write(method, path, status)
+            self._count_write(method, path, status)
         if status >= 400:
             raise from_status(status, answer, creating=method == "POST")
         return answer

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cijob_operator.api import is_quota
-from cijob_operator.errors import (
+from cijob_kube.api import is_quota
+from cijob_kube.errors import (
     AlreadyExists,
     ApiError,
     Conflict,

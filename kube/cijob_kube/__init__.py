@@ -1,0 +1,1 @@
+"""The Kubernetes API as operator and gateway speak it."""
