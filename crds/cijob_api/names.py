@@ -17,8 +17,15 @@ ANNOTATION_TEMPLATE_GENERATION = "cijob.dev/template-generation"
 # What this attempt was promised, in seconds: its template may change or go while it runs.
 ANNOTATION_START_TIMEOUT = "cijob.dev/start-timeout-seconds"
 ANNOTATION_TIMEOUT = "cijob.dev/timeout-seconds"
+# Whether the wrapper runs a `command`, whose exit codes 126 and 127 mean that it cannot start.
+ANNOTATION_WRAPPED_COMMAND = "cijob.dev/wrapped-command"
 # Written by the same patch that lowers a Pod's deadline: why we stopped it.
 ANNOTATION_STOP = "cijob.dev/stop-reason"
+# Written by the gateway: the request that made a job, which job it repeats, and that its Secret is
+# still to come.
+ANNOTATION_IDEMPOTENCY = "cijob.dev/idempotency"
+ANNOTATION_RETRY_OF = "cijob.dev/retry-of"
+ANNOTATION_AWAITS_SECRET = "cijob.dev/awaits-secret"  # noqa: S105
 
 MANAGER_OPERATOR = "cijob-operator"
 MANAGER_GATEWAY = "cijob-gateway"
@@ -48,6 +55,17 @@ def ulid(milliseconds: int, randomness: bytes) -> str:
         raise ValueError("a ULID is made of 48 bits of time and 80 bits of randomness")
     number = (milliseconds << 80) | int.from_bytes(randomness, "big")
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def read_ulid(text: str) -> tuple[int, bytes]:
+    """A ULID's milliseconds and randomness. Raises ValueError for what is none."""
+    try:
+        number = sum(_CROCKFORD.index(c) << 5 * i for i, c in enumerate(reversed(text.lower())))
+    except ValueError:
+        raise ValueError(f"{text!r} is no ULID") from None
+    if len(text) != 26 or number >= 2**128:
+        raise ValueError(f"{text!r} is no ULID")
+    return number >> 80, (number & (2**80 - 1)).to_bytes(10, "big")
 
 
 def job_name(template: str | None, milliseconds: int, randomness: bytes) -> str:
