@@ -1,8 +1,13 @@
-{{/* Names and labels that several templates share. */}}
+{{/* Names, labels and settings that several templates share. */}}
+
 {{- define "cijob.image" -}}
-{{- with .Values.image -}}
-{{- if .registry }}{{ .registry }}/{{ end }}{{ .repository }}:{{ .tag }}
+{{- include "cijob.fromRegistry" (list . (printf "%s:%s" .Values.image.repository .Values.image.tag)) -}}
 {{- end -}}
+
+{{/* (list $ image): the image, behind the registry of all images if there is one. */}}
+{{- define "cijob.fromRegistry" -}}
+{{- $registry := (index . 0).Values.image.registry | trimSuffix "/" -}}
+{{- if $registry }}{{ $registry }}/{{ end }}{{ index . 1 }}
 {{- end -}}
 
 {{- define "cijob.labels" -}}
@@ -12,7 +17,54 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end -}}
 
-{{- define "cijob.operator.selector" -}}
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: operator
+{{/* (list $ component): what selects its Pods; never changes, since selectors cannot. */}}
+{{- define "cijob.selector" -}}
+app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{- define "cijob.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 1000
+runAsGroup: 1000
+fsGroup: 1000
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "cijob.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* The namespaces that are looked after, the system's among them; empty: the whole cluster. */}}
+{{- define "cijob.namespaces" -}}
+{{- if .Values.operator.namespaces -}}
+{{- append .Values.operator.namespaces .Release.Namespace | uniq | sortAlpha | toJson -}}
+{{- else -}}
+[]
+{{- end -}}
+{{- end -}}
+
+{{/* jobNamespaces as a list of {name, users}, whichever way they were written. */}}
+{{- define "cijob.jobNamespaces" -}}
+{{- $found := list -}}
+{{- range .Values.jobNamespaces -}}
+{{- $found = append $found (kindIs "string" . | ternary (dict "name" .) .) -}}
+{{- end -}}
+{{- $found | toJson -}}
+{{- end -}}
+
+{{- define "cijob.scheme" -}}
+{{- if .Values.gateway.tls.existingSecret }}https{{ else }}http{{ end -}}
+{{- end -}}
+
+{{/* Where agents find the gateway. */}}
+{{- define "cijob.gatewayURL" -}}
+{{ include "cijob.scheme" . }}://{{ .Release.Name }}-gateway.{{ .Release.Namespace }}.svc:8081
+{{- end -}}
+
+{{/* The Secret with the keys of the S3 server, ours or another. */}}
+{{- define "cijob.s3Secret" -}}
+{{- .Values.s3.existingSecret | default (printf "%s-minio" .Release.Name) -}}
 {{- end -}}
