@@ -1,1 +1,1 @@
-"""The Kubernetes API as operator and gateway speak it."""
+"""What operator and gateway share: the API server as they speak to it, and structured logs."""

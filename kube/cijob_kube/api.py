@@ -92,9 +92,9 @@ class Api:
             if not token:
                 return
 
-    async def create(self, path: str, body: Json) -> Json:
+    async def create(self, path: str, body: Json, **query: str) -> Json:
         """Create an object in a collection. Raises AlreadyExists and other ApiErrors."""
-        return await self._call("POST", path, body=body)
+        return await self._call("POST", path, body=body, query=query)
 
     async def replace(self, path: str, body: Json) -> Json:
         """Replace an object whose body carries its resourceVersion. Raises Conflict."""

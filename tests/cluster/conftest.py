@@ -1,7 +1,5 @@
 """Fixtures of every cluster test: the cluster, its seams, and a namespace of one's own."""
 
-import contextlib
-import secrets
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +7,7 @@ from pathlib import Path
 import pytest
 from pytest_kind import KindCluster
 
-from kit.cluster import ROOT, Cluster
+from kit.cluster import ROOT, Cluster, fresh_namespace
 from kit.operator import Operator
 
 
@@ -26,20 +24,6 @@ def cluster(kind_cluster: KindCluster) -> Cluster:
         kubectl_path=Path(kind_cluster.kubectl_path),
         provider=provider.stdout.strip(),
     )
-
-
-@contextlib.contextmanager
-def fresh_namespace(cluster: Cluster) -> Iterator[str]:
-    """A namespace that enforces Pod Security `restricted`, gone afterwards."""
-    name = f"test-{secrets.token_hex(4)}"
-    cluster.kubectl("create", "namespace", name)
-    cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-    account = ("get", "serviceaccount", "default", "-n", name)
-    cluster.until(
-        "the ServiceAccount", lambda: not cluster.kubectl(*account, check=False).returncode
-    )
-    yield name
-    cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
 @pytest.fixture

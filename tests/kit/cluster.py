@@ -3,10 +3,12 @@
 Used by the tests in `tests/cluster`; made by the fixture `cluster` there.
 """
 
+import contextlib
 import json
+import secrets
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,3 +102,17 @@ def terminated(cluster: Cluster, namespace: str, name: str) -> dict[str, Any]:
     ended = state()
     assert ended is not None
     return ended
+
+
+@contextlib.contextmanager
+def fresh_namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace that enforces Pod Security `restricted`, gone afterwards."""
+    name = f"test-{secrets.token_hex(4)}"
+    cluster.kubectl("create", "namespace", name)
+    cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    account = ("get", "serviceaccount", "default", "-n", name)
+    cluster.until(
+        "the ServiceAccount", lambda: not cluster.kubectl(*account, check=False).returncode
+    )
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")

@@ -1,0 +1,128 @@
+"""The two HTTP applications: the user API, and the internal one for agents, probes and metrics.
+
+They listen on ports of their own, so that a network policy can tell them apart, and so that a
+user's token can open nothing of the agents' by any mistake in a route.
+"""
+
+import logging
+from http import HTTPStatus
+from time import monotonic
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cijob_gateway import metrics
+from cijob_gateway.errors import TYPES, BadRequest, Down, Problem, problem_of
+from cijob_gateway.parts import Parts
+from cijob_gateway.routes import about, agents, health, jobs, logs, sources
+from cijob_kube.errors import ApiError, Denied
+
+logger = logging.getLogger(__name__)
+ABOUT = "Submit jobs, follow them, and get what they leave behind. Errors are RFC 9457 documents."
+
+
+def user_app(parts: Parts | None) -> FastAPI:
+    """The user API. Without parts it can only describe itself."""
+    app = _app("cijob", parts)
+    for router in (about.router, sources.router, jobs.router, logs.router):
+        app.include_router(router)
+    return app
+
+
+def internal_app(parts: Parts) -> FastAPI:
+    """What agents, the kubelet and Prometheus ask."""
+    app = _app("cijob, internal", parts)
+    for router in (agents.router, health.router):
+        app.include_router(router)
+    return app
+
+
+def _app(title: str, parts: Parts | None) -> FastAPI:
+    app = FastAPI(title=title, version="v1", description=ABOUT, docs_url=None, redoc_url=None)
+    app.state.parts = parts
+    app.add_middleware(Counted)
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+    return app
+
+
+def answer(problem: Problem) -> JSONResponse:
+    """A problem as the response that says it."""
+    headers = {"Retry-After": "2"} if isinstance(problem, Down) else {}
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(
+        problem.document(), problem.status, headers, media_type="application/problem+json"
+    )
+
+
+async def _problem(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Problem)  # noqa: S101
+    return answer(error)
+
+
+async def _api_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError)  # noqa: S101
+    if isinstance(error, Denied):
+        # The caller was allowed: it is the gateway that lacks a right, or admission said no.
+        logger.warning("the API server refused the gateway: %s", error)
+    return answer(problem_of(error))
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    first = error.errors()[0]
+    where = ".".join(str(step) for step in first["loc"][1:])
+    return answer(BadRequest(f"{where}: {first['msg']}"))
+
+
+async def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    title = HTTPStatus(error.status_code).phrase
+    slug = title.lower().replace(" ", "-")
+    document = {"type": TYPES + slug, "title": title, "status": error.status_code}
+    return JSONResponse(
+        {**document, "detail": str(error.detail)},
+        error.status_code,
+        media_type="application/problem+json",
+    )
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    logger.error("a request failed", exc_info=error, extra={"path": request.url.path})
+    return answer(Problem("the gateway failed at this; its log says how"))
+
+
+class Counted:
+    """Counts every request by its route, and how long it took unless it is a stream."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status, streamed = monotonic(), 0, False
+
+        async def noted(message: Message) -> None:
+            nonlocal status, streamed
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            streamed = streamed or bool(message.get("more_body"))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            metrics.requests.labels(scope["method"], route, str(status)).inc()
+            if not streamed:
+                metrics.request_seconds.labels(route).observe(monotonic() - began)

@@ -1,0 +1,321 @@
+"""What can be done with jobs: create, find, list, cancel, delete. Called by the routes.
+
+Reads come from the shared watch; writes go to the API server, and their answers into the watch, so
+that whoever created a job finds it at once.
+"""
+
+import asyncio
+import base64
+import binascii
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cijob_api import names
+from cijob_api.objects import CIJob, CIJobTemplate
+from cijob_api.reasons import FINAL, Phase
+from cijob_api.specs import CIJobSpec
+from cijob_gateway import metrics
+from cijob_gateway.errors import (
+    BadRequest,
+    Down,
+    IdempotencyMismatch,
+    Invalid,
+    JobFinished,
+    NameTaken,
+    NotFound,
+    SourceMissing,
+)
+from cijob_gateway.store import Store, source_name
+from cijob_gateway.submissions import Identity, Submission, manifest, same_key, secret
+from cijob_gateway.watches import Json, Watch
+from cijob_kube.api import Api
+from cijob_kube.errors import AlreadyExists, ApiError, Conflict, Gone
+
+logger = logging.getLogger(__name__)
+# A source counts as used anew at most so often: touching it is a copy in the store.
+TOUCH_AFTER = timedelta(days=1)
+UNSUSPEND_TRIES = 5
+REMEMBERED = 10_000
+
+
+class Filter(BaseModel):
+    """Which jobs of a namespace are listed, newest first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    phase: list[Phase] = Field(default=[], description="Only those; may repeat.")
+    template: str = Field(default="", description="Submitted to that template.")
+    submitter: str = Field(default="", description="Submitted by that user.")
+    match: str = Field(default="", description="What the name begins or ends with.")
+    limit: int = Field(default=50, ge=1, le=500)
+    after: str = Field(default="", alias="continue", description="From the page before.")
+
+
+class Jobs:
+    """The jobs of all namespaces that this gateway serves."""
+
+    def __init__(
+        self,
+        api: Api,
+        store: Store,
+        *,
+        watch: Watch[CIJob],
+        templates: Watch[CIJobTemplate],
+        system_namespace: str,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._api = api
+        self._store = store
+        self._watch = watch
+        self._templates = templates
+        self._system_namespace = system_namespace
+        self._now = now
+        # Uploaded through this gateway and not used yet: nothing was saved by their first use.
+        self._uploaded: set[str] = set()
+
+    # -- creating -------------------------------------------------------------------------------
+
+    async def create(
+        self, asked: Submission, identity: Identity, *, dry_run: bool, **notes: str
+    ) -> tuple[Json, bool]:
+        """Create a job; it, and whether it is new. Raises Problem, ApiError."""
+        body = manifest(asked, identity, **notes)
+        spec = CIJobSpec.model_validate(body["spec"])
+        self._check_template(spec, identity.namespace)
+        await self._check_source(spec, identity.namespace)
+        # Strict: a field that the schema does not know is refused, not dropped.
+        query = {"fieldValidation": "Strict", "fieldManager": names.MANAGER_GATEWAY}
+        if dry_run:
+            query["dryRun"] = "All"
+        path = _path(identity.namespace)
+        try:
+            job = await self._api.create(path, body, **query)
+        except AlreadyExists:
+            return await self._known(body, identity), False
+        if dry_run:
+            job["metadata"].pop("managedFields", None)
+            return job, False
+        if asked.secrets:
+            job = await self._give_secret(job, asked)
+        self._watch.put(job)
+        return job, True
+
+    async def _known(self, body: Json, identity: Identity) -> Json:
+        """The job that is there under that name, if the same request made it."""
+        name = body["metadata"]["name"]
+        there = await self._api.get(_path(identity.namespace, name))
+        notes = there["metadata"].get("annotations") or {}
+        before = notes.get(names.ANNOTATION_IDEMPOTENCY, "")
+        asked = body["metadata"]["annotations"].get(names.ANNOTATION_IDEMPOTENCY)
+        if asked and before == asked:
+            return there
+        if asked and before and same_key(before, asked):
+            raise IdempotencyMismatch(f"this Idempotency-Key made job {name} from another request")
+        raise NameTaken(f"there is a job {name} already; choose another name, or leave it out")
+
+    def _check_template(self, spec: CIJobSpec, namespace: str) -> None:
+        """A mistyped template would wait for a day: say at once which there are."""
+        reference = spec.template_ref
+        if reference is None or self.template(namespace, reference.name):
+            return
+        there = sorted({t["metadata"]["name"] for t in self.templates(namespace)})
+        words = f"there are: {', '.join(there)}" if there else "there is none at all"
+        raise Invalid(f"there is no template {reference.name!r} in {namespace}; {words}")
+
+    async def _check_source(self, spec: CIJobSpec, namespace: str) -> None:
+        archive = spec.source.archive if spec.source else None
+        if archive is None:
+            return
+        name = source_name(namespace, archive.sha256)
+        stored = await self._store.find(name)
+        if stored is None:
+            words = f"no source {archive.sha256} is stored in namespace {namespace}"
+            raise SourceMissing(f"{words}; PUT it to /v1/namespaces/{namespace}/sources/…")
+        if stored.size != archive.size_bytes:
+            words = f"the stored source has {stored.size} bytes, not {archive.size_bytes}"
+            raise Invalid(f"{words}; correct sizeBytes")
+        if self._now() - stored.used > TOUCH_AFTER:
+            try:
+                await self._store.touch(name)
+            except FileNotFoundError:  # the sweep was faster: as if it had never been there
+                raise SourceMissing(f"the source {archive.sha256} was just removed") from None
+        if name in self._uploaded:
+            self._uploaded.discard(name)
+        else:
+            metrics.saved_bytes.inc(stored.size)
+
+    async def _give_secret(self, job: Json, asked: Submission) -> Json:
+        """The job is there and waits; make its Secret, then let it run.
+
+        Killed in between, nothing runs without its secret: the sweep removes what is half made.
+        """
+        namespace = job["metadata"]["namespace"]
+        try:
+            await self._api.create(
+                f"/api/v1/namespaces/{namespace}/secrets", secret(job, asked.secrets)
+            )
+            return await self._unsuspend(job, to=asked.spec.get("suspend"))
+        except ApiError:
+            # What cannot be completed must not be left for the sweep if we can help it.
+            await self._discard(job)
+            raise
+
+    async def _unsuspend(self, job: Json, *, to: object) -> Json:
+        path = _path(job["metadata"]["namespace"], job["metadata"]["name"])
+        current = job
+        for _ in range(UNSUSPEND_TRIES):
+            change = {
+                "metadata": {
+                    "resourceVersion": current["metadata"]["resourceVersion"],
+                    "uid": job["metadata"]["uid"],
+                    "annotations": {names.ANNOTATION_AWAITS_SECRET: None},
+                },
+                "spec": {"suspend": to},
+            }
+            try:
+                return await self._api.patch(path, change, manager=names.MANAGER_GATEWAY)
+            except Conflict:  # the operator wrote that it is suspended
+                current = await self._api.get(path)
+        raise Down("the job was changed by others again and again; submit it again")
+
+    async def _discard(self, job: Json) -> None:
+        try:
+            await self.remove(job)
+        except ApiError as error:
+            logger.warning("a half-made job was left for the sweep: %s", error)
+
+    def note_upload(self, name: str, size: int) -> None:
+        """Count a source that was stored, by its object's name."""
+        metrics.uploads.inc()
+        metrics.uploaded_bytes.inc(size)
+        if len(self._uploaded) >= REMEMBERED:  # uploaded and never submitted
+            self._uploaded.clear()
+        self._uploaded.add(name)
+
+    # -- reading --------------------------------------------------------------------------------
+
+    async def body(self, namespace: str, name: str) -> Json:
+        """A job as the API server has it. Raises NotFound, ApiError."""
+        known = self._watch.body(namespace, name)
+        if known is None:
+            # It may have been made a moment ago, through another gateway.
+            try:
+                known = await self._api.get(_path(namespace, name))
+            except Gone:
+                raise NotFound(f"there is no job {name!r} in namespace {namespace}") from None
+            self._watch.put(known)
+        return known
+
+    def page(self, namespace: str, wanted: Filter) -> tuple[list[Json], str | None]:
+        """A page of jobs, newest first, and the token of the next one."""
+        found = sorted(
+            (b for b in self._watch.bodies(namespace) if _fits(b, wanted)), key=_age, reverse=True
+        )
+        if wanted.after:
+            last = _read_token(wanted.after)
+            found = [body for body in found if _age(body) < last]
+        page = found[: wanted.limit]
+        more = len(found) > len(page)
+        return page, _token(_age(page[-1])) if more and page else None
+
+    def template(self, namespace: str, name: str) -> Json | None:
+        """A template of the namespace or, failing that, of the system namespace."""
+        own = self._templates.body(namespace, name)
+        return own or self._templates.body(self._system_namespace, name)
+
+    def templates(self, namespace: str) -> list[Json]:
+        """The templates that jobs of a namespace can name: its own, and the system's."""
+        bodies = [
+            *self._templates.bodies(self._system_namespace),
+            *self._templates.bodies(namespace),
+        ]
+        return sorted(
+            {body["metadata"]["name"]: body for body in bodies}.values(),
+            key=lambda body: str(body["metadata"]["name"]),
+        )
+
+    # -- changing -------------------------------------------------------------------------------
+
+    async def cancel(self, job: Json) -> Json:
+        """Ask for a job's end; asking twice is no error. Raises JobFinished, ApiError."""
+        name = job["metadata"]["name"]
+        phase = (job.get("status") or {}).get("phase")
+        if phase in FINAL and phase != Phase.CANCELLED:
+            raise JobFinished(f"job {name} has finished already: {phase}", phase=phase)
+        if job["spec"].get("desiredState") == "Cancelled":
+            return job
+        path = _path(job["metadata"]["namespace"], name)
+        change = {
+            "metadata": {"uid": job["metadata"]["uid"]},
+            "spec": {"desiredState": "Cancelled"},
+        }
+        answer = await self._api.patch(path, change, manager=names.MANAGER_GATEWAY)
+        self._watch.put(answer)
+        return answer
+
+    async def delete(self, job: Json, *, patience_seconds: float) -> bool:
+        """Cancel a job, wait for its end, delete it. False if it had not ended by then."""
+        metadata = job["metadata"]
+        if (job.get("status") or {}).get("phase") not in FINAL:
+            await self.cancel(job)
+            changes = self._watch.changes(metadata["namespace"], metadata["name"], metadata["uid"])
+            try:
+                async with asyncio.timeout(patience_seconds):
+                    async for state in changes:
+                        if state is None or state.status.phase.is_final:
+                            break
+            except TimeoutError:
+                return False
+            finally:
+                await changes.aclose()  # type: ignore[attr-defined]
+        await self.remove(job)
+        return True
+
+    async def remove(self, job: Json) -> None:
+        """Delete a job, if it still is that one."""
+        metadata = job["metadata"]
+        path = _path(metadata["namespace"], metadata["name"])
+        try:
+            await self._api.delete(path, uid=metadata["uid"])
+        except (Gone, Conflict):
+            return
+
+
+def _path(namespace: str, name: str = "") -> str:
+    path = f"/apis/{names.API_VERSION}/namespaces/{namespace}/cijobs"
+    return f"{path}/{name}" if name else path
+
+
+def _fits(body: Json, wanted: Filter) -> bool:
+    metadata, spec = body["metadata"], body["spec"]
+    phase = (body.get("status") or {}).get("phase") or Phase.QUEUED
+    notes = metadata.get("annotations") or {}
+    name: str = metadata["name"]
+    return (
+        (not wanted.phase or phase in wanted.phase)
+        and (not wanted.template or (spec.get("templateRef") or {}).get("name") == wanted.template)
+        and wanted.submitter in {"", notes.get(names.ANNOTATION_SUBMITTER)}
+        and (name.startswith(wanted.match) or name.endswith(wanted.match))
+    )
+
+
+Age = tuple[str, str]
+
+
+def _age(body: Json) -> Age:
+    return (body["metadata"]["creationTimestamp"], body["metadata"]["name"])
+
+
+def _token(age: Age) -> str:
+    return base64.urlsafe_b64encode(" ".join(age).encode()).decode()
+
+
+def _read_token(token: str) -> Age:
+    try:
+        time, _, name = base64.urlsafe_b64decode(token.encode()).decode().partition(" ")
+    except (binascii.Error, ValueError):
+        raise BadRequest("continue is not a token of this list; leave it out to begin") from None
+    return (time, name)

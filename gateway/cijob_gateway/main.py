@@ -1,0 +1,153 @@
+"""The gateway's process: connect, watch, listen; `python -m cijob_gateway`.
+
+Ends with 0 on a signal, after streams were told to reconnect elsewhere; with 1 when it cannot work
+at all, and says why in one line.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import signal
+from collections.abc import Coroutine, Iterator
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+import uvicorn
+import uvloop
+from starlette.types import ASGIApp
+
+from cijob_api.objects import CIJob, CIJobTemplate
+from cijob_gateway import metrics, sweeps
+from cijob_gateway.app import internal_app, user_app
+from cijob_gateway.follows import Follows
+from cijob_gateway.jobs import Jobs
+from cijob_gateway.login import Login
+from cijob_gateway.parts import Parts
+from cijob_gateway.settings import BadSetting, Settings, read_settings
+from cijob_gateway.store import Store
+from cijob_gateway.watches import Watch
+from cijob_kube import logs
+from cijob_kube.api import Api
+
+logger = logging.getLogger(__name__)
+DRAIN_SECONDS = 20
+STORE_SECONDS = 2.0
+
+
+def main() -> int:
+    """Run until told to stop; the exit code."""
+    logs.configure()
+    try:
+        uvloop.run(run(read_settings()))
+    except BadSetting as error:
+        logger.error("the gateway cannot work: %s", error)  # noqa: TRY400
+        return 1
+    return 0
+
+
+async def run(settings: Settings) -> None:
+    """The whole life of the gateway."""
+    async with Api.connect(count_write=metrics.count_write, connections=0) as api:
+        parts = assemble(settings, api)
+        servers = [
+            _server(user_app(parts), settings, host=settings.host, port=settings.port),
+            _server(internal_app(parts), settings, host="0.0.0.0", port=settings.internal_port),  # noqa: S104
+        ]
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, _drain, parts, servers)
+        async with asyncio.TaskGroup() as tasks:
+            background = [
+                tasks.create_task(work)
+                for work in (
+                    parts.watch.run(),
+                    parts.templates.run(),
+                    parts.store.keep_checked(STORE_SECONDS),
+                    *_sweeps(parts),
+                )
+            ]
+            await asyncio.gather(*(server.serve() for server in servers))
+            for task in background:
+                task.cancel()
+
+
+def assemble(settings: Settings, api: Api) -> Parts:
+    """The parts of a gateway, put together; nothing runs yet."""
+    watch = Watch(api, CIJob, "cijobs", settings.namespaces)
+    templates = Watch(api, CIJobTemplate, "cijobtemplates", settings.namespaces)
+    store = Store(settings.s3)
+    jobs = Jobs(
+        api,
+        store,
+        watch=watch,
+        templates=templates,
+        system_namespace=settings.system_namespace,
+        now=_now,
+    )
+    return Parts(
+        settings=settings,
+        api=api,
+        watch=watch,
+        templates=templates,
+        jobs=jobs,
+        store=store,
+        login=Login(api, required=settings.login, monotonic=monotonic),
+        follows=Follows(api, watch),
+        now=_now,
+        randomness=secrets.token_bytes,
+    )
+
+
+def _sweeps(parts: Parts) -> tuple[Coroutine[None, None, None], ...]:
+    ttl = timedelta(seconds=parts.settings.source_ttl_seconds)
+    return (
+        sweeps.often(
+            sweeps.JOBS_SECONDS,
+            lambda: sweeps.half_made_jobs(parts.watch, parts.jobs, parts.now()),
+        ),
+        sweeps.often(
+            sweeps.SOURCES_SECONDS,
+            lambda: sweeps.unused_sources(parts.watch, parts.store, parts.now(), ttl=ttl),
+        ),
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class _Server(uvicorn.Server):
+    """Signals are ours: both servers end together, after their streams were told."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _server(app: ASGIApp, settings: Settings, *, host: str, port: int) -> _Server:
+    certificate, key = settings.tls or (None, None)
+    return _Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+            log_config=None,
+            access_log=False,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+    )
+
+
+def _drain(parts: Parts, servers: list[_Server]) -> None:
+    """Streams are told to reconnect; what was begun is finished; nothing new is taken."""
+    logger.info("ending: streams are told to reconnect")
+    parts.draining.set()
+    for server in servers:
+        server.should_exit = True

@@ -1,0 +1,105 @@
+"""The gateway's environment, read once at the start and nowhere else."""
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class S3Settings:
+    """Where objects are kept."""
+
+    endpoint: str  # host:port
+    secure: bool
+    bucket: str
+    region: str
+    access_key: str
+    secret_key: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this gateway runs. Durations in seconds, sizes in bytes."""
+
+    system_namespace: str
+    namespaces: tuple[str, ...]  # the system namespace among them; empty: the whole cluster
+    login: bool  # False: `auth: none`, on the loopback only
+    port: int
+    internal_port: int
+    tls: tuple[str, str] | None  # certificate and key, as files
+    s3: S3Settings
+    max_source_bytes: int
+    source_ttl_seconds: float
+
+    @property
+    def host(self) -> str:
+        """Where the user API listens: without a login, nowhere but on the loopback."""
+        return "0.0.0.0" if self.login else "127.0.0.1"  # noqa: S104 (a Pod's own network)
+
+
+class BadSetting(Exception):
+    """An environment variable has a value that cannot be used; says which and why."""
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the `CIJOB_*` variables. Raises BadSetting."""
+    system = environment.get("CIJOB_SYSTEM_NAMESPACE", "cijob-system")
+    given = environment.get("CIJOB_NAMESPACES", "").replace(",", " ").split()
+    auth = environment.get("CIJOB_AUTH", "kubernetes")
+    if auth not in {"kubernetes", "none"}:
+        raise BadSetting(f"CIJOB_AUTH is {auth!r}; it must be kubernetes or none")
+    return Settings(
+        system_namespace=system,
+        # Templates for all are looked up in the system namespace.
+        namespaces=tuple(sorted({*given, system})) if given else (),
+        login=auth == "kubernetes",
+        port=int(_number(environment, "CIJOB_PORT", 8080)),
+        internal_port=int(_number(environment, "CIJOB_INTERNAL_PORT", 8081)),
+        tls=_tls(environment),
+        s3=_s3(environment),
+        max_source_bytes=int(_number(environment, "CIJOB_MAX_SOURCE_BYTES", 200 * MIB)),
+        source_ttl_seconds=_number(environment, "CIJOB_SOURCE_TTL_SECONDS", 7 * 86400),
+    )
+
+
+def _s3(environment: Mapping[str, str]) -> S3Settings:
+    address = environment.get("CIJOB_S3_ENDPOINT", "")
+    parts = urlsplit(address)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path not in {"", "/"}:
+        raise BadSetting(
+            f"CIJOB_S3_ENDPOINT is {address!r}; it must be a URL such as http://minio:9000"
+        )
+    keys = [environment.get(f"CIJOB_S3_{name}_KEY", "") for name in ("ACCESS", "SECRET")]
+    if not all(keys):
+        raise BadSetting("CIJOB_S3_ACCESS_KEY and CIJOB_S3_SECRET_KEY must be set")
+    return S3Settings(
+        endpoint=parts.netloc,
+        secure=parts.scheme == "https",
+        bucket=environment.get("CIJOB_S3_BUCKET") or "cijob",
+        region=environment.get("CIJOB_S3_REGION") or "us-east-1",
+        access_key=keys[0],
+        secret_key=keys[1],
+    )
+
+
+def _tls(environment: Mapping[str, str]) -> tuple[str, str] | None:
+    certificate = environment.get("CIJOB_TLS_CERT", "")
+    key = environment.get("CIJOB_TLS_KEY", "")
+    if bool(certificate) != bool(key):
+        raise BadSetting("CIJOB_TLS_CERT and CIJOB_TLS_KEY belong together: set both or none")
+    return (certificate, key) if certificate else None
+
+
+def _number(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name, "")
+    try:
+        value = float(text) if text else float(default)
+    except ValueError:
+        raise BadSetting(f"{name} is {text!r}, which is no number") from None
+    if not 0 < value < math.inf:
+        raise BadSetting(f"{name} is {text}; it must be a number above 0")
+    return value

@@ -1,0 +1,252 @@
+"""S3: where uploaded sources are kept, streamed in and out with constant memory.
+
+`<namespace>/source/<sha256>.zip`: never shared between namespaces, since who knows a digest must
+not be able to read another team's code. The `minio` client is synchronous: it works in threads of
+its own, so that slow uploads do not take those that others need.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+import urllib3
+from minio import Minio
+from minio.commonconfig import REPLACE, CopySource
+from minio.error import MinioException, S3Error
+
+from cijob_gateway.errors import DigestMismatch, Down, Problem, SlowUpload, SourceTooLarge
+from cijob_gateway.settings import MIB, S3Settings
+
+T = TypeVar("T")
+PART_BYTES = 8 * MIB
+CHUNK_BYTES = 256 * 1024
+# So many uploads at a time, each with one part in memory; others wait.
+UPLOADS = 8
+SILENT_SECONDS = 60
+MISSING = {"NoSuchKey", "NoSuchBucket", "NoSuchObject"}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object: its name in the bucket, its size in bytes, when it was last used."""
+
+    name: str
+    size: int
+    used: datetime
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an upload must be: at most so many bytes, and with that digest if one is named."""
+
+    limit: int
+    sha256: str | None = None
+    size: int | None = None
+
+
+def source_name(namespace: str, sha256: str) -> str:
+    """Where a source is kept."""
+    return f"{namespace}/source/{sha256}.zip"
+
+
+class Store:
+    """The bucket."""
+
+    def __init__(self, settings: S3Settings) -> None:
+        self.trouble = "the object store was not asked yet"  # empty while it answers
+        timeout = urllib3.Timeout(connect=3, read=SILENT_SECONDS)
+        self._bucket = settings.bucket
+        self._client = Minio(
+            settings.endpoint,
+            access_key=settings.access_key,
+            secret_key=settings.secret_key,
+            secure=settings.secure,
+            region=settings.region,
+            # One retry: whoever asked gets a clear answer soon and may ask again.
+            http_client=urllib3.PoolManager(timeout=timeout, maxsize=32, retries=1),
+        )
+        self._threads = ThreadPoolExecutor(16, "s3")
+        self._uploads = ThreadPoolExecutor(UPLOADS, "upload")
+
+    async def prepare(self) -> None:
+        """Make the bucket unless it is there. Raises Down."""
+        if not await self._call(self._client.bucket_exists, self._bucket):
+            await self._call(self._client.make_bucket, self._bucket)
+
+    async def keep_checked(self, seconds: float) -> None:
+        """Ask again and again whether the bucket is there; `trouble` has the last answer."""
+        while True:
+            try:
+                await self.prepare()
+                self.trouble = ""
+            except (Down, FileNotFoundError) as error:
+                self.trouble = str(error)
+            await asyncio.sleep(seconds)
+
+    async def find(self, name: str) -> Stored | None:
+        """An object's size and age, or None. Raises Down."""
+        try:
+            found = await self._call(self._client.stat_object, self._bucket, name)
+        except FileNotFoundError:
+            return None
+        return Stored(name, found.size or 0, _moment(found.last_modified))
+
+    async def read(self, name: str) -> AsyncIterator[bytes]:
+        """An object's bytes. Raises FileNotFoundError before the first chunk, or Down."""
+        response = await self._call(self._client.get_object, self._bucket, name)
+        try:
+            chunks: Iterator[bytes] = response.stream(CHUNK_BYTES)
+            while chunk := await self._call(next, chunks, b""):
+                yield chunk
+        finally:
+            response.close()
+            response.release_conn()
+
+    async def write(self, name: str, body: AsyncIterator[bytes], wanted: Wanted) -> tuple[str, int]:
+        """Store a body under a name; its digest and size.
+
+        The object appears only when all of it is there and right. Raises SourceTooLarge,
+        DigestMismatch, SlowUpload or Down, and then nothing is stored.
+        """
+        source = _Body(body, wanted, asyncio.get_running_loop())
+        length = -1 if wanted.size is None else wanted.size
+        put = partial(
+            self._client.put_object,
+            self._bucket,
+            name,
+            source,  # type: ignore[arg-type]  # only `read` is asked for
+            length,
+            content_type="application/zip",
+            part_size=PART_BYTES,
+            num_parallel_uploads=1,
+        )
+        try:
+            await self._call(put, threads=self._uploads)
+        except Exception:
+            if source.problem:
+                raise source.problem from None
+            raise
+        return source.digest, source.size
+
+    async def touch(self, name: str) -> None:
+        """Note that an object is in use: its age begins anew."""
+        source = CopySource(self._bucket, name)
+        copy = partial(self._client.copy_object, self._bucket, name, source)
+        await self._call(partial(copy, metadata={"used": "again"}, metadata_directive=REPLACE))
+
+    async def rename(self, old: str, new: str) -> None:
+        """Give an object another name."""
+        source = CopySource(self._bucket, old)
+        await self._call(self._client.copy_object, self._bucket, new, source)
+        await self.remove(old)
+
+    async def remove(self, name: str) -> None:
+        """Remove an object; none of that name is no error."""
+        await self._call(self._client.remove_object, self._bucket, name)
+
+    async def all(self) -> AsyncIterator[Stored]:
+        """Every object of the bucket."""
+        listing = iter(self._client.list_objects(self._bucket, recursive=True))
+        while found := await self._call(next, listing, None):
+            yield Stored(found.object_name or "", found.size or 0, _moment(found.last_modified))
+
+    async def _call(
+        self, work: Callable[..., T], *words: Any, threads: ThreadPoolExecutor | None = None
+    ) -> T:
+        """Run a call of the client in a thread. Raises FileNotFoundError, Down, or a Problem."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(threads or self._threads, work, *words)
+        except S3Error as error:
+            if error.code in MISSING:
+                raise FileNotFoundError(error.resource or "") from error
+            raise Down(f"the object store refused: {error.code}; try again in a moment") from error
+        except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
+            if isinstance(error, FileNotFoundError):
+                raise
+            raise Down(
+                "the object store cannot be reached; jobs without a source are not affected, "
+                "try again in a moment"
+            ) from error
+
+
+class _Body:
+    """A request's body as the file that the client reads, from its own thread.
+
+    Each `read` waits for what the event loop receives: nothing is kept but the part being sent.
+    What is wrong with the bytes is raised before the last of them are handed over, so that the
+    client never completes the object.
+    """
+
+    def __init__(
+        self, body: AsyncIterator[bytes], wanted: Wanted, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._body = body
+        self._wanted = wanted
+        self._loop = loop
+        self._rest = b""
+        self._hash = hashlib.sha256()
+        self._ended = False
+        self.size = 0
+        self.problem: Problem | None = None
+
+    @property
+    def digest(self) -> str:
+        """The digest of what was read so far."""
+        return self._hash.hexdigest()
+
+    def read(self, size: int = -1) -> bytes:
+        """At most `size` bytes; none at the end."""
+        if not self._rest and not self._ended:
+            self._rest = self._next()
+            self._ended = not self._rest
+            self._hash.update(self._rest)
+            self.size += len(self._rest)
+            self._check()
+        taken = self._rest if size < 0 else self._rest[:size]
+        self._rest = self._rest[len(taken) :]
+        return taken
+
+    def _next(self) -> bytes:
+        async def chunk() -> bytes:
+            async for received in self._body:
+                if received:
+                    return received
+            return b""
+
+        try:
+            waiting = asyncio.run_coroutine_threadsafe(chunk(), self._loop)
+            return waiting.result(SILENT_SECONDS)
+        except TimeoutError:
+            waiting.cancel()
+            self._fail(SlowUpload(f"nothing came for {SILENT_SECONDS} s; upload again"))
+            raise
+
+    def _check(self) -> None:
+        if self.size > self._wanted.limit:
+            self._fail(too_large(self.size, self._wanted.limit))
+        whole = self._ended or self.size == self._wanted.size
+        if whole and self._wanted.sha256 not in {None, self.digest}:
+            words = f"the {self.size} bytes that came have the digest {self.digest}"
+            self._fail(DigestMismatch(f"{words}, not {self._wanted.sha256}; upload again"))
+
+    def _fail(self, problem: Problem) -> None:
+        self.problem = problem
+        raise problem
+
+
+def too_large(size: int, limit: int) -> SourceTooLarge:
+    """The answer to a source over the limit."""
+    words = f"the source has {size / MIB:.0f} MiB or more, the limit is {limit / MIB:.0f} MiB"
+    return SourceTooLarge(f"{words}; add build outputs to .ciignore", limitBytes=limit)
+
+
+def _moment(moment: datetime | None) -> datetime:
+    if moment is None:
+        raise Down("the object store does not say how old its objects are")
+    return moment

@@ -1,0 +1,163 @@
+"""Server-sent events: what a followed job looks like on the wire, and how such a stream ends.
+
+The bytes are made here by hand: logs are the hot path. A stream ends with the job, when the client
+is gone or takes nothing for a minute, when its right is withdrawn, and with `reconnect` when the
+gateway goes away.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from cijob_gateway import metrics
+from cijob_gateway.errors import Problem
+from cijob_gateway.follows import Batch, End, Gap, State
+
+Json = dict[str, Any]
+Item = Batch | State | Gap | End
+HEARTBEAT = b": heartbeat\n\n"
+HEARTBEAT_SECONDS = 15.0
+# A client that takes nothing for so long is gone, whatever its connection says.
+STUCK_SECONDS = 60.0
+HEADERS = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",  # nginx would keep lines until its buffer is full
+}
+
+
+def event(kind: str, data: object, identity: str = "") -> bytes:
+    """One event. ASCII only: bytes that are no UTF-8 survive as lone surrogates."""
+    head = f"id: {identity}\n" if identity else ""
+    return f"{head}event: {kind}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
+
+
+def encode(item: Item) -> bytes:
+    """An item of a follow as an event."""
+    match item:
+        case Batch():
+            lines = [line.decode("utf-8", "surrogateescape") for line in item.lines]
+            return event("log", {"attempt": item.last.attempt, "lines": lines}, str(item.last))
+        case State():
+            said = {"phase": item.phase, "reason": item.reason, "message": item.message}
+            return event("status", {**said, "attempt": item.attempt})
+        case Gap():
+            return event("gap", {"message": item.message})
+        case End():
+            said = {"phase": item.phase, "reason": item.reason, "message": item.message}
+            log = {"lines": item.lines, "bytes": item.bytes, "sha256": item.sha256}
+            return event(
+                "end", {**said, "exitCode": item.exit_code, **log, "complete": item.complete}
+            )
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Under which a stream goes on: until `draining`, and while `recheck` raises no Problem."""
+
+    draining: asyncio.Event
+    recheck: Callable[[], Awaitable[None]]
+    heartbeat_seconds: float = HEARTBEAT_SECONDS
+
+
+async def events(items: AsyncGenerator[Item, None], terms: Terms) -> AsyncGenerator[bytes, None]:
+    """The items as events, with heartbeats in silence."""
+    draining = asyncio.ensure_future(terms.draining.wait())
+    coming: asyncio.Future[Item] | None = None
+    try:
+        while True:
+            coming = coming or asyncio.ensure_future(anext(items))
+            waits = {coming, draining}
+            done, _ = await asyncio.wait(
+                waits, timeout=terms.heartbeat_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            if coming in done:
+                item, coming = coming.result(), None
+                yield encode(item)
+            elif draining in done:
+                yield event("reconnect", {"message": "the gateway restarts; reconnect"})
+                return
+            else:
+                await terms.recheck()
+                yield HEARTBEAT
+    except StopAsyncIteration:
+        return
+    except Problem as problem:
+        yield event("error", problem.document())
+    finally:
+        draining.cancel()
+        if coming:
+            coming.cancel()
+            await asyncio.wait({coming})
+        await items.aclose()
+
+
+async def first(head: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Something before a stream."""
+    async with aclosing(rest):
+        yield head
+        async for chunk in rest:
+            yield chunk
+
+
+async def text(items: AsyncGenerator[Item, None], terms: Terms) -> AsyncGenerator[bytes, None]:
+    """The log's own bytes; a gap is a line of ours."""
+    async with aclosing(items):
+        async for item in items:
+            if isinstance(item, Batch):
+                yield b"".join(item.lines)
+            elif isinstance(item, Gap):
+                yield f"\n--- cijob: lines are missing here: {item.message}\n".encode()
+            if terms.draining.is_set():
+                return
+
+
+class Stream(Response):
+    """An answer of chunks that notices at once when nobody reads it any more."""
+
+    def __init__(self, chunks: AsyncGenerator[bytes, None], headers: dict[str, str]) -> None:
+        super().__init__(headers=headers)
+        del self.headers["content-length"]
+        self._chunks = chunks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """Send until the chunks end or the client is gone; leave nothing behind either way."""
+        start = {"type": "http.response.start", "status": self.status_code}
+        metrics.streams.inc()
+        sending = asyncio.ensure_future(self._send({**start, "headers": self.raw_headers}, send))
+        gone = asyncio.ensure_future(_until_gone(receive))
+        try:
+            await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            metrics.streams.dec()
+            for task in (sending, gone):
+                task.cancel()
+            await asyncio.wait({sending, gone})
+            await self._chunks.aclose()
+        error = None if sending.cancelled() else sending.exception()
+        if error and not isinstance(error, TimeoutError | OSError):
+            raise error
+
+    async def _send(self, start: Json, send: Send) -> None:
+        await send(start)
+        async for chunk in self._chunks:
+            async with asyncio.timeout(STUCK_SECONDS):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def follow_of(iterator: AsyncIterator[Item]) -> AsyncGenerator[Item, None]:
+    """A follow as the generator that it is, to be closed when its reader is gone."""
+    assert isinstance(iterator, AsyncGenerator)  # noqa: S101
+    return iterator
