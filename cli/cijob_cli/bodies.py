@@ -1,0 +1,67 @@
+"""Makes the body that is posted for a job, of flags and the project's defaults. Pure.
+
+Called by submit and run. Flags win; `--env` and the project's env merge by name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cijob_cli.errors import Unusable
+from cijob_cli.options import JobFlags
+from cijob_cli.project import Project
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class What:
+    """What is to run: a template, a command or arguments."""
+
+    template: str
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+
+
+def job_body(what: What, flags: JobFlags, project: Project, secrets: Mapping[str, str]) -> Body:
+    """The JSON of a submission, still without its source. Raises Unusable."""
+    spec: Body = {
+        "templateRef": {"name": what.template},
+        "image": flags.image or project.image,
+        "command": list(what.command),
+        "args": list(what.args),
+        "env": _env(project.env, flags.env),
+        "resources": _resources(flags.cpu or project.cpu, flags.memory or project.memory),
+        "timeoutSeconds": flags.timeout or project.timeout_seconds,
+        "priority": project.priority if flags.priority is None else flags.priority,
+        "pool": flags.pool or project.pool,
+    }
+    body: Body = {
+        "spec": {key: value for key, value in spec.items() if value not in (None, [], {})}
+    }
+    if flags.name:
+        body["name"] = flags.name
+    if secrets:
+        body["secrets"] = dict(secrets)
+    return body
+
+
+def with_archive(body: Body, sha256: str, size: int) -> Body:
+    """The same with a source."""
+    archive = {"sha256": sha256, "sizeBytes": size}
+    return {**body, "spec": {**body["spec"], "source": {"archive": archive}}}
+
+
+def _env(defaults: Mapping[str, str], given: tuple[str, ...]) -> list[dict[str, str]]:
+    merged = dict(defaults)
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise Unusable(f"--env {name}: write NAME=VALUE; for a secret of yours, --secret-env")
+        merged[name] = value
+    return [{"name": name, "value": value} for name, value in merged.items()]
+
+
+def _resources(cpu: str | None, memory: str | None) -> Body:
+    asked = {name: value for name, value in (("cpu", cpu), ("memory", memory)) if value}
+    return {"requests": asked, "limits": dict(asked)} if asked else {}

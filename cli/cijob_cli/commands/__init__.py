@@ -1,0 +1,1 @@
+"""The commands of `ci`, a file each; main loads the one that is called."""

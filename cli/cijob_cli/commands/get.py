@@ -1,0 +1,35 @@
+"""`ci get`: one job, for people or as it is."""
+
+from datetime import UTC, datetime
+
+import click
+
+from cijob_cli.descriptions import print_description
+from cijob_cli.exitcodes import ExitCode
+from cijob_cli.options import connection_options, output_option
+from cijob_cli.output import FORMATS, print_jobs, print_object
+from cijob_cli.reaching import reaching
+from cijob_cli.settings import Settings
+
+
+@click.command(name="get")
+@click.argument("job")
+@output_option("text", *FORMATS)
+@connection_options
+def get_command(job: str, *, output: str, settings: Settings) -> int:
+    """Show JOB: where it is and why, each attempt, and what to do next.
+
+    JOB is a name, or how it begins or ends.
+    """
+    with reaching(settings) as gateway:
+        from cijob_cli.lookup import find_job  # noqa: PLC0415
+
+        found = find_job(gateway, job)
+    now = datetime.now(UTC)
+    if output in ("json", "yaml"):
+        print_object(found, output)
+    elif output == "text":
+        print_description(found, now)
+    else:
+        print_jobs([found], output, now)
+    return ExitCode.SUCCEEDED

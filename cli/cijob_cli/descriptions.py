@@ -1,0 +1,51 @@
+"""One job in words: where it is, why, each attempt, and what to do. Called by get."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import click
+
+from cijob_api.reasons import MEANINGS, Reason
+from cijob_cli.escapes import without_escapes
+from cijob_cli.jobs import JobView, view
+
+
+def print_description(job: Mapping[str, Any], now: datetime) -> None:
+    """Print a job, a fact a line."""
+    shown = view(job)
+    for heading, words in _facts(shown, now):
+        if words:
+            click.echo(f"{heading + ':':<12}{without_escapes(words)}")
+    for attempt in shown.attempts:
+        click.echo(without_escapes(_attempt(attempt)))
+
+
+def _facts(job: JobView, now: datetime) -> Iterator[tuple[str, str]]:
+    meaning = MEANINGS.get(Reason(job.reason)) if job.reason in set(Reason) else None
+    yield "name", job.name
+    yield "namespace", job.namespace
+    yield "template", job.template
+    yield "submitter", job.submitter
+    yield "phase", job.phase
+    yield "reason", job.reason
+    yield "message", job.message
+    yield "means", meaning.means if meaning else ""
+    yield "to do", meaning.do if meaning else ""
+    yield "exit code", "" if job.exit_code is None else str(job.exit_code)
+    yield "tests", job.tests
+    yield "pool", job.pool
+    yield "submitted", f"{job.age(now)} ago" if job.created else ""
+    yield "ran for", job.duration(now)
+
+
+def _attempt(attempt: Mapping[str, Any]) -> str:
+    pod, node = attempt.get("podName") or "no Pod", attempt.get("nodeName")
+    code = attempt.get("exitCode")
+    words = [
+        f"Pod {pod}" + (f" on {node}" if node else ""),
+        attempt.get("reason") or "",
+        "" if code is None else f"exit code {code}",
+        attempt.get("message") or "",
+    ]
+    return f"attempt {attempt.get('number')}:  " + ", ".join(word for word in words if word)

@@ -1,0 +1,144 @@
+"""The gateway's API, a method for each thing that a command asks. Called by the commands."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from cijob_cli.connecting import Connection
+from cijob_cli.events import Event
+from cijob_cli.transport import Call, Transport
+
+_EVENTS = {"Accept": "text/event-stream"}
+# A job as the API server has it; the parts that are shown are read by jobs.
+Job = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some jobs, newest first, and where the next page begins, if there is one."""
+
+    items: list[Job]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What is posted, and the key that makes its retries the same submission."""
+
+    body: Mapping[str, Any]
+    key: str
+
+
+class Gateway:
+    """The gateway, for one namespace."""
+
+    def __init__(self, connection: Connection, transport: Transport) -> None:
+        self.connection = connection
+        self.transport = transport
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that jobs are looked for in."""
+        return self.connection.namespace()
+
+    def version(self) -> Mapping[str, Any]:
+        """What the gateway is; asks for no login."""
+        return self._get("/v1/version")
+
+    def whoami(self) -> Mapping[str, Any]:
+        """Who the gateway takes the caller for."""
+        return self._get("/v1/whoami")
+
+    def templates(self) -> list[dict[str, Any]]:
+        """The templates that jobs of this namespace may name."""
+        return list(self._get(self._path("templates"))["items"])
+
+    def job(self, name: str) -> Job:
+        """One job. Raises NotFound."""
+        return dict(self._get(self._path("jobs", name)))
+
+    def jobs(self, query: list[tuple[str, str]]) -> Page:
+        """A page of jobs."""
+        answer = self._get(self._path("jobs"), tuple(query))
+        return Page(list(answer["items"]), answer.get("continue") or None)
+
+    def cancel(self, name: str) -> Job:
+        """Stop a job for good."""
+        return dict(self.transport.ask(Call("POST", self._path("jobs", name, "cancel"))).body)
+
+    def check(self, submission: Submission) -> Job:
+        """The job that would be; nothing is stored."""
+        call = self._posting(self._path("jobs"), submission, (("dryRun", "true"),))
+        return dict(self.transport.ask(call).body)
+
+    def create(self, submission: Submission) -> Job:
+        """Submit. Raises SourceMissing."""
+        return dict(self.transport.ask(self._posting(self._path("jobs"), submission)).body)
+
+    def create_and_follow(self, submission: Submission) -> AbstractContextManager[Iterator[Event]]:
+        """Submit and watch in one request. Raises SourceMissing."""
+        return self._followed(self._path("jobs"), submission)
+
+    def retry(self, name: str, submission: Submission) -> Job:
+        """Run the same again."""
+        path = self._path("jobs", name, "retry")
+        return dict(self.transport.ask(self._posting(path, submission)).body)
+
+    def retry_and_follow(
+        self, name: str, submission: Submission
+    ) -> AbstractContextManager[Iterator[Event]]:
+        """Run the same again and watch it, in one request."""
+        return self._followed(self._path("jobs", name, "retry"), submission)
+
+    def upload(self, sha256: str, size: int, chunks: Iterator[bytes]) -> None:
+        """Store an archive of so many bytes; one try, as `chunks` goes through it once."""
+        call = Call(
+            "PUT",
+            self._path("sources", sha256),
+            headers={"Content-Type": "application/zip", "Content-Length": str(size)},
+            content=lambda: chunks,
+        )
+        with self.transport.open(call) as response:
+            response.read()
+
+    def follow(
+        self, name: str, query: list[tuple[str, str]], last_id: str | None
+    ) -> AbstractContextManager[Iterator[Event]]:
+        """Watch a job, from behind the line `last_id` if one is given."""
+        headers = {**_EVENTS, "Last-Event-ID": last_id} if last_id else _EVENTS
+        path = self._path("jobs", name, "logs")
+        return self.transport.events(
+            Call("GET", path, (*query, ("follow", "true")), headers=headers)
+        )
+
+    @contextmanager
+    def log(self, name: str, query: list[tuple[str, str]]) -> Iterator[Iterator[bytes]]:
+        """The log as it is now, as plain text."""
+        path = self._path("jobs", name, "logs")
+        call = Call("GET", path, tuple(query), headers={"Accept": "text/plain"})
+        with self.transport.open(call) as response:
+            yield response.iter_bytes()
+
+    def _get(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> Mapping[str, Any]:
+        return dict(self.transport.ask(Call("GET", path, query)).body)
+
+    def _path(self, *steps: str) -> str:
+        below = "/".join(quote(step, safe="") for step in (self.namespace, *steps))
+        return f"/v1/namespaces/{below}"
+
+    def _posting(
+        self, path: str, submission: Submission, query: tuple[tuple[str, str], ...] = ()
+    ) -> Call:
+        headers = {"Idempotency-Key": submission.key}
+        return Call("POST", path, query, headers=headers, body=dict(submission.body))
+
+    def _followed(
+        self, path: str, submission: Submission
+    ) -> AbstractContextManager[Iterator[Event]]:
+        call = self._posting(path, submission, (("follow", "true"),))
+        headers = {**call.headers, **_EVENTS}
+        return self.transport.events(
+            Call("POST", path, call.query, headers=headers, body=call.body)
+        )

@@ -1,0 +1,39 @@
+"""Prints a log, as far as it is there or until the end. Called by logs."""
+
+from collections.abc import Iterable, Iterator
+
+from cijob_cli.errors import LogIncomplete
+from cijob_cli.follow import Following
+from cijob_cli.gateway import Gateway, Job
+from cijob_cli.outcome import see
+from cijob_cli.screen import Screen
+from cijob_cli.watching import watching
+
+
+def log_so_far(gateway: Gateway, screen: Screen, job: Job, query: list[tuple[str, str]]) -> None:
+    """The log as it is now."""
+    with gateway.log(job["metadata"]["name"], query) as chunks:
+        for text in _whole_lines(chunks):
+            screen.lines([text])
+
+
+def followed_log(gateway: Gateway, screen: Screen, job: Job, query: list[tuple[str, str]]) -> None:
+    """The log until the job ends. Raises LogIncomplete when lines are missing at the end."""
+    following = Following(screen, whole=not query, job=job)
+    end = see(gateway, following, watching(gateway, query))
+    if missing := following.missing(end):
+        raise LogIncomplete(f"{missing}; read it again: {screen.program} logs {following.name}")
+
+
+def _whole_lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Text that ends at a line's end: an escape sequence must not be cut in two."""
+    rest = b""
+    for chunk in chunks:
+        whole, newline, after = chunk.rpartition(b"\n")
+        if newline:
+            yield (rest + whole + newline).decode("utf-8", "surrogateescape")
+            rest = after
+        else:
+            rest += chunk
+    if rest:
+        yield rest.decode("utf-8", "surrogateescape")
