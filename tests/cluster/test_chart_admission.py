@@ -1,0 +1,111 @@
+"""The policy that keeps the writers of a job's status apart, as the API server applies it."""
+
+import json
+import secrets
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from kit.chart import Release
+from kit.cluster import Cluster
+from kit.operator import job
+
+JOB = "job"
+COMMIT = {"results": {"source": {"commit": "abc"}}}
+
+
+@pytest.fixture(scope="module")
+def release(cluster: Cluster, crds: None) -> Iterator[Release]:
+    """The chart without a Pod: what it says of rights is enough."""
+    release = Release(cluster, f"test-{secrets.token_hex(4)}")
+    cluster.kubectl("create", "namespace", release.namespace)
+    none = "operator.replicas=0,gateway.replicas=0,s3.endpoint=http://s3,s3.existingSecret=x"
+    release.install(f"--set={none}")
+    try:
+        cluster.apply(release.namespace, *may_write_status(release.namespace), job(JOB))
+        attempts = count()
+
+        def is_applied() -> bool:
+            change = {"results": {"source": {"commit": f"try-{next(attempts)}"}}}
+            return bool(refusal(release, "cijob-operator", change))
+
+        cluster.until("the policy", is_applied)
+        yield release
+    finally:
+        release.uninstall()
+        cluster.kubectl("delete", "namespace", release.namespace, "--wait=false")
+
+
+def may_write_status(namespace: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The right to write any status by kubectl, so that only the policy stands against it."""
+    rbac = "rbac.authorization.k8s.io"
+    accounts = ("cijob-operator", "cijob-gateway")
+    rules = [
+        {
+            "apiGroups": ["cijob.dev"],
+            "resources": ["cijobs", "cijobs/status"],
+            "verbs": ["get", "patch"],
+        }
+    ]
+    metadata = {"name": "status"}
+    return (
+        {"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata, "rules": rules},
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "status"},
+            "subjects": [
+                {"kind": "ServiceAccount", "name": account, "namespace": namespace}
+                for account in accounts
+            ],
+        },
+    )
+
+
+def refusal(release: Release, account: str, status: dict[str, Any]) -> str:
+    """What the API server says against a change of status by a ServiceAccount; empty if nothing."""
+    done = release.cluster.kubectl(
+        *("patch", "cij", JOB, "-n", release.namespace, "--subresource=status", "--type=merge"),
+        *("-p", json.dumps({"status": status})),
+        f"--as=system:serviceaccount:{release.namespace}:{account}",
+        check=False,
+    )
+    assert done.returncode == 0 or "ValidatingAdmissionPolicy" in done.stderr, done.stderr
+    return done.stderr if done.returncode else ""
+
+
+def test_the_operator_may_write_all_but_the_results(release: Release) -> None:
+    assert not refusal(release, "cijob-operator", {"phase": "Starting", "message": "soon"})
+    told = refusal(release, "cijob-operator", COMMIT)
+    assert "the operator may not change status.results" in told
+
+
+@pytest.mark.parametrize(
+    "status",
+    [{"phase": "Succeeded"}, {"message": None}, {"message": "x", **COMMIT}, {"exitCode": 0}],
+)
+def test_the_gateway_may_write_nothing_but_the_results(
+    release: Release, status: dict[str, Any]
+) -> None:
+    assert not refusal(release, "cijob-operator", {"message": "the operator's"})
+    assert not refusal(release, "cijob-gateway", COMMIT)
+    assert "may change status.results only" in refusal(release, "cijob-gateway", status)
+
+
+@pytest.mark.parametrize("key", ["logs", "failure"])
+def test_of_the_results_the_gateway_may_not_write_the_archivers(release: Release, key: str) -> None:
+    value = {"logs": {"lines": 1}, "failure": {"logTail": "x"}}[key]
+    told = refusal(release, "cijob-gateway", {"results": {key: value}})
+    assert "status.results.logs and status.results.failure" in told
+
+
+def test_nobody_else_is_held(release: Release) -> None:
+    done = release.cluster.kubectl(
+        *("patch", "cij", JOB, "-n", release.namespace, "--subresource=status", "--type=merge"),
+        *("-p", json.dumps({"status": {"message": "by hand", "results": {"logs": {"lines": 2}}}})),
+    )
+    assert done.returncode == 0
+    assert not refusal(release, "cijob-gateway", {"results": {"source": {"commit": "kept"}}})
