@@ -4,14 +4,16 @@ Used by podlogs.py, which knows what the end of an answer is worth. Decides noth
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any, cast
 
-from cijob_api.lines import NOTHING, LineId, Lines, Parser, Resume
+from cijob_api.lines import NOTHING, LineId, Lines, Parser, Resume, seconds_between
 from cijob_kube.api import Api
 
 CONTAINER = "job"
+OVERDUE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,15 @@ class Reading:
         self.rest = NOTHING
         """The last line, if it had no newline when the answer ended."""
         self.resume = Resume(place.after, place.text)
+        self._after = place.after
         self._parser = Parser()
         query = {"container": CONTAINER, "timestamps": "true"}
         if follow:
             query["follow"] = "true"
         if place.after:
             query["sinceTime"] = place.after.look_from()
-        self._chunks = api.stream(path, **query)
+        # The generator itself, so that it can be closed: a stream left open costs the node a watch.
+        self._chunks = cast("AsyncGenerator[bytes]", api.stream(path, **query))
 
     @property
     def strange(self) -> str:
@@ -45,16 +49,24 @@ class Reading:
         return self._parser.strange.decode(errors="replace").strip()
 
     @property
+    def overdue(self) -> bool:
+        """Whether the place should have been met: what comes is younger by more than a second."""
+        resume = self.resume
+        if resume.found or self._after is None or not resume.newest:
+            return False
+        return seconds_between(self._after.timestamp, resume.newest) > OVERDUE_SECONDS
+
+    @property
     def at_a_line_end(self) -> bool:
         """Whether the answer ended where a line did."""
         return not self.rest and not self._parser.strange
 
-    async def lines(self) -> AsyncIterator[Lines]:
+    async def lines(self) -> AsyncGenerator[Lines]:
         """Lines behind the place, as they come; empty ones show that something came.
 
         Ends with the answer, or with words that are not the job's. Raises ApiError.
         """
-        async with aclosing(self._chunks) as chunks:  # type: ignore[type-var]
+        async with aclosing(self._chunks) as chunks:
             async for chunk in chunks:
                 yield self.resume.feed(self._parser.feed(chunk))
                 if self._parser.strange:
@@ -65,29 +77,36 @@ class Reading:
 class Steps:
     """An iterator that can be waited for together with something else, step by step."""
 
-    def __init__(self, lines: AsyncIterator[Lines]) -> None:
+    def __init__(self, lines: AsyncGenerator[Lines]) -> None:
         self._lines = lines
-        self._step: asyncio.Future[Lines | None] | None = None
+        self._step: asyncio.Task[Lines | None] | None = None
 
-    async def wait(self, other: asyncio.Future[object], seconds: float | None) -> bool:
+    async def wait(self, other: asyncio.Task[bool], seconds: float | None) -> bool:
         """Wait for the next step, for the other thing, or so long; whether the step is there."""
         if self._step is None:
-            self._step = asyncio.ensure_future(anext(self._lines, None))
+            self._step = asyncio.create_task(self._next())
         waited = {self._step} if other.done() else {self._step, other}
         await asyncio.wait(waited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         return self._step.done()
 
     def take(self) -> Lines | None:
         """The step that is there; None at the end. Raises what the iterator raised."""
-        assert self._step is not None
         step, self._step = self._step, None
-        return step.result()
+        return step.result() if step else None
 
     async def aclose(self) -> None:
         """Stop in the middle; nothing is left behind."""
         if self._step:
-            self._step.cancel()
-            await asyncio.wait({self._step})
-            if not self._step.cancelled():
-                self._step.exception()  # it was ready after all; nobody wants it any more
-        await self._lines.aclose()  # type: ignore[attr-defined]
+            await stop(self._step)
+        await self._lines.aclose()
+
+    async def _next(self) -> Lines | None:
+        return await anext(self._lines, None)
+
+
+async def stop(task: asyncio.Task[Any]) -> None:
+    """Cancel a task of one's own and wait for its end; what it would have given is not wanted."""
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()  # asked for, or asyncio complains that nobody did

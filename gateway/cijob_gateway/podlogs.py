@@ -1,0 +1,291 @@
+"""One attempt's log, read from its Pod until nothing more can come: no line lost, none twice.
+
+Used by follows.py. What the log API can do and cannot decides the rules here:
+
+- The end of an answer is never the end of the log. A follow may end early, without an error. So
+  the log is opened again some seconds before the last line, that line is found, and reading goes
+  on behind it, until the container has ended (`ended`, which the caller knows) and a read that was
+  begun after that adds nothing.
+- `sinceTime` is whole seconds; only the newest rotated file is readable. The last line not found
+  is a gap, and is said.
+- Whether a line is really absent is decided by a read without `follow`, for such an answer has an
+  end. A follow that does not come by its place soon is given up for such a read.
+- A container that ends while the kubelet still reads its last but one file ends the follow at the
+  end of that file, and the last line is not in the newest one, though nothing is missing. No file
+  is shorter than the seconds between the kubelet's rotations: lines that begin sooner follow.
+- A node whose clock is set back by more than 5 s at the very moment when a follow is cut hides
+  lines behind `sinceTime`. That is not guarded against.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from enum import Enum
+from typing import Self
+
+from cijob_api.lines import NOTHING, LineId, Lines, Resume, seconds_between
+from cijob_gateway.logitems import Batch, Gap, batches
+from cijob_gateway.readings import Place, Reading, Steps, stop
+from cijob_kube.api import Api
+from cijob_kube.errors import ApiError, Gone, Unavailable
+
+# The kubelet refuses a containerLogMonitorInterval below this.
+ROTATION_SECONDS = 3.0
+CUT_SHORT_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a log is asked for again, in seconds, and when an answer is believed."""
+
+    first: float = 0.05
+    most: float = 2.0
+    silent: float = 1.0
+    """A follow that is silent so long before it comes by its place is given up."""
+    tries: int = 6
+    """How often an ended container's log is asked for that the API server refuses."""
+
+
+PACE = Pace()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Whose log."""
+
+    namespace: str
+    pod: str
+    attempt: int
+
+    @property
+    def path(self) -> str:
+        """Where the API server has it."""
+        return f"/api/v1/namespaces/{self.namespace}/pods/{self.pod}/log"
+
+
+class Outcome(Enum):
+    """What a read came to."""
+
+    READ = "the place was found, and the answer read to its end"
+    ABSENT = "the answer has an end, and the place is not in it"
+    FAILED = "there was no answer, or no end of it"
+
+
+class PodLog:
+    """A reader's place in the log of one attempt, and what it knows about it."""
+
+    def __init__(self, api: Api, source: Source, ended: asyncio.Event, *, pace: Pace) -> None:
+        self._api = api
+        self._source = source
+        self._ended = ended
+        self._pace = pace
+        self._place = Place()
+        self._outcome = Outcome.READ
+        self._rest = NOTHING
+        self._file_ended = False  # the place is where a file of the log ends
+        self._idle = 0  # pauses since lines came
+        self._refusals = 0
+        self._settled = False
+        self.last: LineId | None = None
+        """The last line that was given, or that reading began behind."""
+        self.refused = ""
+        """Why the log cannot be read any further, in words; empty while it can."""
+        self.trouble = ""
+        """Why the last read failed, in words; empty if it did not."""
+
+    def begin_after(self, last: LineId | None) -> Self:
+        """Begin behind a line."""
+        self.last = last
+        self._place = Place(last)
+        return self
+
+    @property
+    def text(self) -> bytes | None:
+        """The bytes of the last line, where they are known."""
+        return self._place.text
+
+    async def follow(self) -> AsyncGenerator[Batch | Gap]:
+        """Everything until nothing more can come."""
+        while not (self._ended.is_set() or self.refused):
+            if self._place.after:
+                async with aclosing(self.read_once()) as items:
+                    async for item in items:
+                        yield item
+            if self._outcome is Outcome.READ or not self._place.after:
+                async with aclosing(self._live()) as found:
+                    async for batch in found:
+                        yield batch
+            if not self._ended.is_set():
+                await self.pause()
+        async with aclosing(self.read_to_end()) as items:
+            async for item in items:
+                yield item
+
+    async def read_to_end(self) -> AsyncGenerator[Batch | Gap]:
+        """Everything of a container that has ended."""
+        while not (self._settled or self.refused):
+            async with aclosing(self.read_once()) as items:
+                async for item in items:
+                    yield item
+            if self._outcome is Outcome.FAILED:
+                await self.pause()
+        rest, self._rest = self._rest, NOTHING
+        if self._settled:
+            for batch in self._take(rest):
+                yield batch
+
+    async def read_once(self) -> AsyncGenerator[Batch | Gap]:
+        """What is there now, complete lines only; a gap where the last line is not found."""
+        reading = self._open(follow=False)
+        async with aclosing(self._read(reading)) as items:
+            async for batch in items:
+                yield batch
+        if self._outcome is Outcome.ABSENT and (gap := self._lose(reading.resume)):
+            yield gap
+
+    async def pause(self) -> None:
+        """Wait a little, longer each time that nothing came; the container's end ends it."""
+        self._idle += 1
+        seconds = min(self._pace.most, self._pace.first * 2 ** min(self._idle, 16))
+        if self._ended.is_set():
+            await asyncio.sleep(seconds)
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), seconds)
+
+    # -- an answer with an end ---------------------------------------------------------------------
+
+    def _open(self, *, follow: bool) -> Reading:
+        return Reading(self._api, self._source.path, self._place, follow=follow)
+
+    async def _read(self, reading: Reading) -> AsyncGenerator[Batch]:
+        sure, before, added = self._ended.is_set(), self._rest, 0
+        try:
+            async with aclosing(reading.lines()) as found:
+                async for lines in found:
+                    added += len(lines)
+                    for batch in self._take(lines):
+                        yield batch
+        except ApiError as error:
+            self._fail(error)
+            return
+        if reading.strange:
+            self._refuse(reading.strange)
+            return
+        self.trouble = ""
+        self._outcome = Outcome.READ if reading.resume.found else Outcome.ABSENT
+        if self._outcome is Outcome.READ:
+            self._rest = reading.rest
+            self._refusals = 0
+            self._settled = sure and not added and self._rest.texts == before.texts
+
+    def _take(self, lines: Lines) -> Iterator[Batch]:
+        if lines:
+            self._idle = self._refusals = 0
+            self._file_ended = False
+        for batch in batches(lines, self._source.attempt):
+            self.last = batch.last
+            self._place = Place(self.last, batch.lines[-1])
+            yield batch
+
+    # -- one follow --------------------------------------------------------------------------------
+
+    async def _live(self) -> AsyncGenerator[Batch]:
+        reading = self._open(follow=True)
+        steps = Steps(reading.lines())
+        ended = asyncio.create_task(self._ended.wait())
+        try:
+            async with aclosing(self._steps(reading, steps, ended)) as found:
+                async for batch in found:
+                    yield batch
+        except ApiError as error:
+            self._fail(error)
+        finally:
+            await stop(ended)
+            await steps.aclose()
+
+    async def _steps(
+        self, reading: Reading, steps: Steps, ended: asyncio.Task[bool]
+    ) -> AsyncGenerator[Batch]:
+        told = False
+        while not reading.overdue:
+            if await steps.wait(ended, None if reading.resume.found else self._pace.silent):
+                lines = steps.take()
+                if lines is None:
+                    self._end(reading)
+                    return
+                for batch in self._take(lines):
+                    yield batch
+            elif ended.done() and not told:
+                told, before = True, self.last
+                async with aclosing(self._last_reads()) as found:
+                    async for batch in found:
+                        yield batch
+                if self._settled or self.last != before:
+                    return  # what the follow still brings was read by the other way
+            elif not reading.resume.found:
+                return
+
+    async def _last_reads(self) -> AsyncGenerator[Batch]:
+        """Read to the end beside a follow, which may need a second to hear of the end.
+
+        The follow is kept until they have found the place: what they do not find it may still have.
+        """
+        self._outcome = Outcome.READ
+        while self._outcome is Outcome.READ and not self._settled:
+            async with aclosing(self._read(self._open(follow=False))) as found:
+                async for batch in found:
+                    yield batch
+
+    def _end(self, reading: Reading) -> None:
+        if reading.strange:
+            self._refuse(reading.strange)
+            return
+        self._rest = reading.rest
+        self._file_ended = reading.resume.found and reading.at_a_line_end
+
+    # -- what went wrong ---------------------------------------------------------------------------
+
+    def _lose(self, resume: Resume) -> Gap | None:
+        """The place is not in the log: go on where the log begins now."""
+        after = self._place.after.timestamp if self._place.after else ""
+        if self._file_ended and not resume.first:  # rotated when nothing more was to come
+            self._outcome = Outcome.READ
+            self._settled = self._ended.is_set()
+            return None
+        contiguous = False
+        if resume.first:
+            contiguous = 0 <= seconds_between(after, resume.first) < ROTATION_SECONDS
+        # Nothing as young as the place: the answer was cut short, or the new file is still empty.
+        if resume.newest < after and self._refusals < CUT_SHORT_TRIES:
+            self._refusals += 1
+            self._outcome = Outcome.FAILED
+            self.trouble = "the answer was cut short"
+            return None
+        self._place = Place()
+        if self._file_ended and contiguous:
+            return None
+        return Gap(
+            f"line {self.last} is not in the log any more, as the node keeps the newest file only;"
+            " lines are missing here"
+        )
+
+    def _fail(self, error: ApiError) -> None:
+        self._outcome = Outcome.FAILED
+        self._file_ended = False
+        self.trouble = error.message
+        if isinstance(error, Unavailable):
+            return  # the API server is away: it comes back
+        if isinstance(error, Gone) and f'pods "{self._source.pod}" not found' in error.message:
+            self.refused = f"Pod {self._source.pod} is gone, and the rest of its log with it"
+            return
+        self._refuse(error.message)
+
+    def _refuse(self, words: str) -> None:
+        self._outcome = Outcome.FAILED
+        self._file_ended = False
+        self.trouble = words
+        self._refusals += 1
+        if self._ended.is_set() and self._refusals >= self._pace.tries:
+            self.refused = f"the log of Pod {self._source.pod} cannot be read: {words}"
