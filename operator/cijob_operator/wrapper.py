@@ -1,39 +1,75 @@
 """The few lines of shell around a job's command when an agent runs beside it.
 
 They wait until the workspace is ready, run the command so that signals reach it, and tell the agent
-of its end. POSIX sh; called as `sh -c WRAPPER cijob GRACE FOLDER COMMAND…`.
+of its end. POSIX sh; called as `sh -c WRAPPER cijob GRACE FOLDER COMMAND…`. Tried with dash, bash
+and busybox. It never gives up by itself before ready: the operator knows why the agent failed.
 
 Each line is there for a failure that was seen:
-- PID 1 has no default signal actions: without a trap a waiting wrapper ignores TERM.
+- PID 1 has no default signal actions: without a trap a waiting wrapper ignores TERM. QUIT and INT
+  are what images with a STOPSIGNAL of their own are stopped by.
+- Some images' `sleep` takes whole seconds only. Looking for the ready file is quick at first, since
+  most sources are there at once, and cheap later.
 - A command started in the background has INT and QUIT ignored, so a Python job never sees
-  KeyboardInterrupt: `env --default-signal` gives them back where it exists.
+  KeyboardInterrupt: `env --default-signal` gives them back where it exists, `trap -` does in bash.
+  `env` takes a command with `=` in its name for a variable, so such a command goes without.
 - The FIFO is held open for reading and writing, since opening it for writing waits for a reader,
   for ever if the agent is dead; the command does not inherit it. The agent sees end of file when
   the wrapper is gone, also after SIGKILL.
-- `wait` returns when a signal comes: it is repeated until the command is gone.
+- `exec` in the child: the signals must reach the command itself, and a command named like a
+  builtin or a function of this text is looked for in the image.
+- A signal before the child is started is kept for it. `wait` returns when a signal comes: it is
+  repeated until the command is gone. A shell that had reaped the command just then still knows its
+  exit code, or says 127: then the one before counts.
+- The names begin with `cijob_`: assigning to a variable that the job's environment also has would
+  change what the command sees.
+
+The command's standard input is empty, as in any container without `stdin`. dash and busybox do not
+hand on environment variables whose names are no names to a shell (`my.var`).
 """
 
 WRAPPER = r"""
-grace=$1 folder=$2; shift 2
-trap 'exit 143' TERM INT
-until [ -e /cijob/ready ]; do sleep 0.05; done
-mkdir -p "$HOME" "$TMPDIR" 2>/dev/null
-cd "$folder" || { echo "cijob: no directory $folder in the workspace" >&2; exit 127; }
-exec 9<>/cijob/alive
-default="env --default-signal=INT,QUIT"
-if $default true 2>/dev/null; then set -- $default "$@"; fi
-"$@" 9>&- &
-child=$!
-stop() {
-    kill -"$1" "$child" 2>/dev/null
-    (sleep "$grace"; kill -KILL "$child" 2>/dev/null) 9>&- >/dev/null 2>&1 &
-}
-trap 'stop TERM' TERM
-trap 'stop INT' INT
-while :; do
-    wait "$child"; code=$?
-    kill -0 "$child" 2>/dev/null || break
+cijob_grace=$1 cijob_folder=$2; shift 2
+trap 'exit 143' TERM
+trap 'exit 130' INT
+trap 'exit 131' QUIT
+cijob_env='env --default-signal=INT,QUIT --'
+$cijob_env true 2>/dev/null || cijob_env=
+cijob_pause=0.02 cijob_looks=0
+until [ -e /cijob/ready ]; do
+    sleep "$cijob_pause" 2>/dev/null || sleep 1
+    cijob_looks=$((cijob_looks + 1))
+    [ "$cijob_looks" -lt 250 ] || cijob_pause=0.2
 done
-echo "$code" > /cijob/exit-code
-exit "$code"
+exec 9<>/cijob/alive
+cijob_end() { echo "$1" >/cijob/exit-code; exit "$1"; }
+cd "$cijob_folder" 2>/dev/null || {
+    echo "cijob: no folder $cijob_folder to run in; is workingDir in the source?" >&2
+    cijob_end 127
+}
+case $1 in *=*) cijob_env= ;; esac
+cijob_child='' cijob_signal='' cijob_killer=''
+cijob_stop() {
+    cijob_signal=$1
+    [ -n "$cijob_child" ] || return
+    kill -"$1" "$cijob_child" 2>/dev/null
+    [ -n "$cijob_killer" ] && return
+    (sleep "$cijob_grace"; kill -KILL "$cijob_child") >/dev/null 2>&1 9>&- &
+    cijob_killer=$!
+}
+trap 'cijob_stop TERM' TERM
+trap 'cijob_stop INT' INT
+trap 'cijob_stop QUIT' QUIT
+(trap - TERM INT QUIT; exec $cijob_env "$@") 9>&- &
+cijob_child=$!
+[ -z "$cijob_signal" ] || cijob_stop "$cijob_signal"
+while :; do
+    cijob_signal=
+    wait "$cijob_child"; cijob_code=$?
+    [ -n "$cijob_signal" ] || break
+    kill -0 "$cijob_child" 2>/dev/null && continue
+    wait "$cijob_child" 2>/dev/null; cijob_last=$?
+    [ "$cijob_last" = 127 ] || cijob_code=$cijob_last
+    break
+done
+cijob_end "$cijob_code"
 """.strip()

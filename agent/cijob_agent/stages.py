@@ -1,0 +1,94 @@
+"""The agent's way through its stages: fetch, verify, unpack, ready, done.
+
+Called by `__main__`. What a stage does is in the other modules; here is their order, what is said
+of each, and how the agent ends.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from mmap import ACCESS_READ, mmap
+from types import FrameType
+
+from cijob_agent import control
+from cijob_agent.errors import AgentError
+from cijob_agent.settings import Archive, Paths, Settings, read_settings
+from cijob_agent.termination import Termination
+from cijob_agent.wording import size
+
+STOPPED = 128 + signal.SIGTERM
+
+
+def run(environment: Mapping[str, str], paths: Paths) -> int:
+    """All stages. The exit code: 0 done, 1 failed with a reason in the termination message."""
+    termination = Termination(paths.termination)
+    _stop_at_once(termination)
+    os.umask(0o022)
+    try:
+        settings = read_settings(environment)
+        _prepare(settings, paths, termination)
+        # From here on the job runs: its results are collected even when the Pod is told to stop.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        termination.enter("done")
+    except AgentError as error:
+        termination.fail(error.reason, str(error))
+        return 1
+    except Exception as error:  # whatever it is, the operator needs a name for it
+        termination.fail(AgentError.reason, f"{type(error).__name__}: {error}")
+        return 1
+    return 0
+
+
+def _prepare(settings: Settings, paths: Paths, termination: Termination) -> None:
+    """Everything that the job waits for."""
+    started = time.monotonic()
+    archive = settings.archive
+    termination.enter("fetch", f"{size(archive.size)} from {archive.url}" if archive else "")
+    control.make_folders(paths.control)
+    if settings.beside_the_job:
+        control.make_fifo(paths.control)
+    files = _bring_source(settings, archive, paths, termination) if archive else 0
+    if settings.beside_the_job:
+        control.say_ready(paths.control)
+    # After the fact: killed in between, the job ends by name. The other way round it would wait
+    # for a file that never comes, beside an agent that said all was well.
+    termination.enter("ready", f"{files} files after {time.monotonic() - started:.2f} s")
+
+
+def _bring_source(
+    settings: Settings, archive: Archive, paths: Paths, termination: Termination
+) -> int:
+    """Fetch, verify and unpack the archive; how many files it had."""
+    from cijob_agent.gateway import Patience, fetch  # noqa: PLC0415  # the first words first
+
+    def tell(words: str) -> None:
+        termination.enter("fetch", words)
+
+    scratch = control.open_scratch(paths.control)
+    try:
+        fetch(archive, paths.token, scratch, Patience(settings.start_timeout_seconds), tell=tell)
+        with mmap(scratch, archive.size, access=ACCESS_READ) as image:
+            return _unpack(image, settings.workspace_bytes, paths.workspace, termination)
+    finally:
+        os.close(scratch)
+
+
+def _unpack(image: mmap, limit: int, workspace: str, termination: Termination) -> int:
+    from cijob_agent import archives, workspaces  # noqa: PLC0415  # not needed before
+
+    termination.enter("verify")
+    plan = archives.read_plan(image, limit)
+    termination.enter("unpack", f"{len(plan.files)} files, {size(plan.unpacked)}")
+    workspaces.write(image, plan, workspace)
+    return len(plan.files)
+
+
+def _stop_at_once(termination: Termination) -> None:
+    """TERM before ready: nobody needs the workspace any more. PID 1 has no default action."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        termination.fail(None, "told to stop (TERM) before the source was ready")
+        os._exit(STOPPED)  # an exception could be caught where it is not meant
+
+    signal.signal(signal.SIGTERM, stop)
