@@ -10,6 +10,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Self
@@ -54,15 +55,17 @@ class Archive:
 
 def pack(tree: Tree) -> Archive:
     """Pack a tree. Raises SourceRefused for a file that cannot be read."""
-    file = tempfile.TemporaryFile(prefix="ci-")  # noqa: SIM115 - the archive closes it
-    with ZipFile(file, "w", strict_timestamps=True) as packed:
-        for entry in tree.entries:
-            _add(packed, tree, entry)
-    size = file.tell()
-    file.seek(0)
-    # Read again rather than hashed on the way: zipfile goes back to fill in sizes.
-    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return Archive(file, sha256, size, tree.files)
+    with ExitStack() as stack:
+        file = stack.enter_context(tempfile.TemporaryFile(prefix="ci-"))
+        with ZipFile(file, "w") as packed:
+            for entry in tree.entries:
+                _add(packed, tree, entry)
+        size = file.tell()
+        file.seek(0)
+        # Read again rather than hashed on the way: zipfile goes back to fill in sizes.
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        stack.pop_all()  # the archive closes it
+        return Archive(file, sha256, size, tree.files)
 
 
 def _add(packed: ZipFile, tree: Tree, entry: Entry) -> None:
@@ -80,12 +83,13 @@ def _add_file(packed: ZipFile, tree: Tree, entry: Entry) -> None:
     header._compresslevel = _LEVEL  # type: ignore[attr-defined]  # noqa: SLF001 - public in 3.13
     header.file_size = entry.size  # tells zipfile whether to use zip64
     try:
-        with (tree.root / entry.path).open("rb") as file, packed.open(header, "w") as into:
-            shutil.copyfileobj(file, into, _CHUNK)
+        file = (tree.root / entry.path).open("rb")
     except OSError as error:
         raise SourceRefused(
             f"{entry.path}: {error.strerror}; make it readable, or add it to .ciignore"
         ) from error
+    with file, packed.open(header, "w") as into:
+        shutil.copyfileobj(file, into, _CHUNK)
 
 
 def _header(name: str, mode: int) -> ZipInfo:

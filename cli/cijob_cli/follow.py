@@ -6,7 +6,6 @@ What came is counted and hashed, and compared with what the gateway says the who
 
 import hashlib
 import random
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -16,6 +15,7 @@ from cijob_api.reasons import Phase
 from cijob_cli.errors import Cut, Unavailable, Unreachable
 from cijob_cli.events import End, Event, Status, read_end, read_status
 from cijob_cli.gateway import Job
+from cijob_cli.problems import error_of
 from cijob_cli.screen import Screen
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0
@@ -37,6 +37,7 @@ class Following:
     shown: Status | None = None
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     recent: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
+    earlier: frozenset[str] = frozenset()  # ids of the streams before this one
 
     @property
     def name(self) -> str | None:
@@ -54,12 +55,18 @@ class Following:
             self._status(read_status(event.data()))
         elif event.kind == "gap":
             self.screen.gap(str(event.data().get("message") or ""))
+        elif event.kind == "error":
+            raise error_of(int(event.data().get("status") or 500), event.text.encode(), {})
         elif event.kind == "end":
             return read_end(event.data())
         return None
 
+    def begin_again(self) -> None:
+        """A new stream: what came in the earlier ones may come again."""
+        self.earlier = frozenset(self.recent)
+
     def _log(self, event: Event) -> None:
-        if event.id and event.id in self.recent:
+        if event.id in self.earlier:
             return  # sent again after a reconnect
         lines = [str(line) for line in event.data().get("lines") or []]
         # Taken before it is shown: a pipe that breaks now ends the program anyway.
@@ -98,7 +105,7 @@ def follow(
     following: Following,
     *,
     reopen: Callable[[], None],
-    pause: Callable[[float], None] = time.sleep,
+    pause: Callable[[float], None],
 ) -> End:
     """Show a job's log and status until it has ended. Raises Unreachable if it never began."""
     failures = 0
@@ -106,6 +113,7 @@ def follow(
         broken: Unreachable = Cut("the stream ended early")
         told = False
         try:
+            following.begin_again()
             with opening(following) as events:
                 for event in events:
                     if failures and not told:
@@ -116,7 +124,7 @@ def follow(
                     end = following.take(event)
                     if end is not None:
                         return end
-        except (Cut, Unavailable) as error:
+        except Unreachable as error:
             broken = error
         failures += 1
         _bear(broken, failures, following)
@@ -125,7 +133,9 @@ def follow(
 
 
 def _bear(error: Unreachable, failures: int, following: Following) -> None:
-    if not following.began and failures > _PATIENCE:
+    """Once it began, for ever; before that only what may pass, and not for long."""
+    passing = isinstance(error, Cut | Unavailable)
+    if not following.began and (failures > _PATIENCE or not passing):
         raise error
     if failures == 1 and following.began:
         following.screen.note(f"connection lost ({error}); trying again until it is back")

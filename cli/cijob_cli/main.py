@@ -72,7 +72,7 @@ class LazyGroup(click.Group):
         try:
             ctx.exit(int(super().invoke(ctx) or 0))
         except CIError as error:
-            click.echo(f"ci: {error}", err=True)
+            _say(str(error))
             ctx.exit(exit_code(error))
         except KeyboardInterrupt:
             ctx.exit(ExitCode.INTERRUPTED)
@@ -84,10 +84,14 @@ class LazyGroup(click.Group):
         except Exception as error:
             if traceback_wanted():
                 raise
-            click.echo(
-                f"ci: a bug: {type(error).__name__}: {error}; CI_DEBUG=1 shows where", err=True
-            )
+            _say(f"a bug: {type(error).__name__}: {error}; CI_DEBUG=1 shows where")
             ctx.exit(ExitCode.PLATFORM)
+
+
+def _say(words: str) -> None:
+    from cijob_cli.escapes import without_escapes  # noqa: PLC0415 - only when things go wrong
+
+    click.echo(f"ci: {without_escapes(words)}", err=True)
 
 
 def _close_stdout() -> None:

@@ -62,7 +62,12 @@ def start_and_see(gateway: Gateway, screen: Screen, start: Start, waiting: Follo
 def see(gateway: Gateway, following: Following, opening: Opening) -> End:
     """Follow to the end; Ctrl-C leaves."""
     with leaving(following.screen, lambda: following.name, gateway.cancel):
-        return follow(opening, following, reopen=gateway.connection.address.reopen)
+        return follow(
+            opening,
+            following,
+            reopen=gateway.connection.address.reopen,
+            pause=gateway.transport.pause,
+        )
 
 
 def conclude(following: Following, end: End, *, took: float | None, own_code: bool) -> int:

@@ -28,6 +28,7 @@ _KINDS: dict[str, type[CIError]] = {
     "idempotency-mismatch": Unusable,
     "source-too-large": TooLarge,
     "unavailable": Unavailable,
+    "slow-upload": Unavailable,
     "gone": NotFound,
 }
 # For answers of something in between: a proxy, an Ingress.

@@ -7,7 +7,7 @@ the kubeconfig later, and only if it is needed.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cijob_cli.errors import BadSetting
@@ -37,9 +37,12 @@ class Settings:
     cache: Path  # of minted tokens
     origins: Mapping[str, str]  # where each given setting comes from, in words
 
-    def origin(self, name: str) -> str:
-        """Where a setting comes from."""
-        return self.origins.get(name, "default")
+    def in_project(self, namespace: str | None) -> "Settings":
+        """With a project's namespace: flag and variable win over it, it over the settings file."""
+        origin = self.origins.get("namespace", "")
+        if namespace is None or origin.startswith(("flag", "CI_")):
+            return self
+        return replace(self, namespace=namespace)
 
 
 def config_path(environment: Mapping[str, str] = os.environ) -> Path:

@@ -113,7 +113,8 @@ class Submitter:
             except (Cut, Unavailable) as error:
                 if tried == _TRIES:
                     raise
-                time.sleep(self._gateway.transport.before_next(error, tried))
+                transport = self._gateway.transport
+                transport.pause(transport.before_next(error, tried))
         source.uploaded = True
         size, files = format_bytes(source.archive.size), counted(source.archive.files, "file")
         self._screen.note(f"uploaded {size} ({files})")

@@ -1,7 +1,7 @@
 """From the flags of submit and run to the end of the job. Called by these two."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from cijob_cli.bodies import What, job_body
@@ -29,10 +29,9 @@ def submit(wish: Wish, waiting: FollowFlags, settings: Settings) -> int:
     refuse_contradictions(waiting, dry_run=wish.flags.dry_run)
     screen = open_screen(raw=waiting.raw, silent=not waiting.show_log)
     body = job_body(wish.what, wish.flags, wish.project, secret_values(wish.flags.secret_env))
-    settings = replace(settings, namespace=settings.namespace or wish.project.namespace)
     with ExitStack() as stack:
         # First: kubectl looks for the gateway while the source is packed.
-        gateway = stack.enter_context(reaching(settings))
+        gateway = stack.enter_context(reaching(settings.in_project(wish.project.namespace)))
         from cijob_cli.submission import Submitter, packed  # noqa: PLC0415
 
         source = stack.enter_context(packed(wish.folder, screen)) if wish.folder else None

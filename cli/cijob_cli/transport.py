@@ -48,9 +48,9 @@ class Answer:
 class Transport:
     """One connection's requests."""
 
-    def __init__(self, connection: Connection, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._pause = pause
+        self.pause: Callable[[float], None] = time.sleep
         # A port-forward is on the loopback: no proxy, no certificates (which take 30 ms to load).
         named = connection.named
         self._client = httpx2.Client(timeout=_TIMES, verify=connection.secure, trust_env=named)
@@ -68,7 +68,7 @@ class Transport:
             except (Cut, Unavailable) as error:
                 if tried == _TRIES:
                     raise
-                self._pause(self.before_next(error, tried))
+                self.pause(self.before_next(error, tried))
         raise AssertionError
 
     def before_next(self, error: Unreachable, failures: int) -> float:

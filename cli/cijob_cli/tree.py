@@ -46,9 +46,10 @@ class Tree:
 def read_tree(root: Path) -> Tree:
     """Choose the files of a directory. Raises SourceRefused, naming the path that is in the way."""
     own = Patterns(root / ".ciignore")
-    chosen = [path for path in _candidates(root, own) if own.ignored(path) is not True]
+    warnings: list[str] = []
+    chosen = [path for path in _candidates(root, own, warnings) if own.ignored(path) is not True]
     through_link = _Links(root)
-    entries, warnings = [], []
+    entries = []
     for path in sorted(chosen, key=os.fsencode):
         if through_link.above(path) or ".git" in path.split("/"):
             continue
@@ -65,8 +66,10 @@ def read_tree(root: Path) -> Tree:
     return Tree(root, tuple(entries), tuple(warnings))
 
 
-def _candidates(root: Path, own: Patterns) -> Iterable[str]:
+def _candidates(root: Path, own: Patterns, warnings: list[str]) -> Iterable[str]:
     known = git_files(root)
+    if known is None and any((folder / ".git").exists() for folder in _and_parents(root)):
+        warnings.append("git could not list the files (`git status`?): took what .gitignore leaves")
     # Nothing at all: git ignores the whole directory, and its caller wants it nevertheless.
     if known:
         back = git_files(root, ignored=True) or [] if own.takes_back else []
@@ -74,6 +77,11 @@ def _candidates(root: Path, own: Patterns) -> Iterable[str]:
     walk = Walk(root, own)
     walk.down()
     return walk.found
+
+
+def _and_parents(root: Path) -> tuple[Path, ...]:
+    whole = root.absolute()
+    return (whole, *whole.parents)
 
 
 class _Links:
@@ -122,7 +130,7 @@ def _refuse_names(name: str) -> None:
     try:
         name.encode("utf-8")
     except UnicodeEncodeError as error:
-        shown = name.encode("utf-8", "backslashreplace").decode()
+        shown = os.fsencode(name).decode("utf-8", "backslashreplace")
         raise SourceRefused(
             f"{shown}: a name that is not UTF-8; rename it, or add it to .ciignore"
         ) from error

@@ -48,7 +48,7 @@ def config_list() -> int:
     for name in VARIABLES:
         if name in settings.origins:
             value = "(hidden)" if name == "token" else getattr(settings, name)
-            click.echo(f"{name} = {value}  # {settings.origin(name)}")
+            click.echo(f"{name} = {value}  # {settings.origins[name]}")
     return ExitCode.SUCCEEDED
 
 
