@@ -11,16 +11,12 @@ from cijob_api.specs import Recipe
 Use = Callable[[Recipe], object]
 
 NOT_BUILT: dict[str, Use] = {
-    "source.archive": lambda spec: spec.source and spec.source.archive,
     "source.git": lambda spec: spec.source and spec.source.git,
     "artifacts": lambda spec: spec.artifacts,
     "reports": lambda spec: spec.reports and spec.reports.junit,
     "cache": lambda spec: spec.cache,
     "notify": lambda spec: spec.notify,
     "concurrency": lambda spec: spec.concurrency,
-    "pool": lambda spec: spec.pool if spec.pool not in {None, "auto", "default"} else None,
-    "architecture": lambda spec: spec.architecture,
-    "toolchains": lambda spec: spec.toolchains,
 }
 
 

@@ -1,7 +1,8 @@
 """From what a job, its template and its pool say to what is really run. Pure.
 
 `resolve` applies, in this order: the job's own fields, the template's, the pool's, the defaults.
-The result has no gaps. What the pool's policy forbids is a refusal, returned as a value.
+The result has no gaps. What cannot be run, what the pool does not take and what its policy forbids
+is a refusal, returned as a value.
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 
 from cijob_api import parts
 from cijob_api.fields import Model
+from cijob_api.fitting import architecture_selector, misfit
 from cijob_api.objects import CIJob, CIJobTemplate
 from cijob_api.quantities import parse
 from cijob_api.reasons import Reason
@@ -93,7 +95,11 @@ def resolve(
 ) -> Resolved | Refusal:
     """What `job` means with its template in that pool, or why it may not run there."""
     said = merge(job.spec, template.spec if template else None)
-    if refusal := _refuse(said, pool.allow or Allow()):
+    if refusal := unrunnable(said):
+        return refusal
+    if words := misfit(said, pool, pool_name=pool_name, namespace=job.metadata.namespace):
+        return Refusal(Reason.NO_FITTING_POOL, words)
+    if refusal := _forbidden(said, pool.allow or Allow()):
         return refusal
     label = f"{template.metadata.name}/{template.metadata.generation}" if template else ""
     return Resolved.model_validate(
@@ -105,7 +111,11 @@ def resolve(
             "retry": retry_policy(said),
             "ttl": time_to_live(said),
             # The pool's labels win: a job may narrow down its nodes, never leave them.
-            "node_selector": {**(said.node_selector or {}), **(pool.node_selector or {})},
+            "node_selector": {
+                **(said.node_selector or {}),
+                **architecture_selector(said, pool),
+                **(pool.node_selector or {}),
+            },
             "tolerations": _by_key("key", pool.tolerations or [], said.tolerations or []),
             "runtime_class_name": said.runtime_class_name or pool.runtime_class_name,
         }
@@ -119,7 +129,8 @@ def merge(job: Recipe, template: Recipe | None) -> Recipe:
     own = _plain(job)
     merged = {**_plain(template), **{name: v for name, v in own.items() if v is not None}}
     if job.command or job.script:
-        # What is run wins as a whole; arguments alone go to the template's command.
+        # What is run wins as a whole. `args` alone keep the template's command and go behind it:
+        # `args: [tests/unit]` on a template that runs pytest.
         merged.update({name: own[name] for name in ("command", "script", "args")})
     for name, key in MERGED.items():
         both = (getattr(template, name) or [], getattr(job, name) or [])
@@ -175,8 +186,8 @@ def _settled(below: parts.Resources, above: parts.Resources) -> parts.Resources:
     return parts.Resources(requests=requests, limits=limits)
 
 
-def _refuse(said: Recipe, allow: Allow) -> Refusal | None:
-    """The first thing that cannot be run, or that the pool's policy forbids."""
+def unrunnable(said: Recipe) -> Refusal | None:
+    """What a merged recipe lacks to be run anywhere, if anything."""
     if not said.image:
         return Refusal(Reason.ADMISSION_DENIED, "neither the job nor its template names an image")
     agent = said.source or said.artifacts or (said.reports and said.reports.junit)
@@ -188,10 +199,11 @@ def _refuse(said: Recipe, allow: Allow) -> Refusal | None:
                 "a job with a source, artifacts or reports needs a command or a script, "
                 "or prepare: Init with a source only",
             )
-    return _refuse_by_policy(said, allow)
+    return None
 
 
-def _refuse_by_policy(said: Recipe, allow: Allow) -> Refusal | None:
+def _forbidden(said: Recipe, allow: Allow) -> Refusal | None:
+    """What the pool's policy forbids, if anything."""
     account = said.service_account_name
     runtime = said.runtime_class_name
     checks = {

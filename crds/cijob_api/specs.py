@@ -10,6 +10,7 @@ from pydantic import Field
 
 from cijob_api import parts
 from cijob_api.fields import (
+    Architecture,
     Argument,
     Image,
     Label,
@@ -42,7 +43,8 @@ class Recipe(Model):
     script: Script | None = None
     """Text that `sh -eu` runs, instead of a command."""
     args: list[Argument] | None = listed(128)
-    """Arguments behind the command, the script or the image's entrypoint."""
+    """Arguments behind the command, the script or the image's entrypoint. Given without a command
+    or script, they replace the template's arguments and keep its command."""
     working_dir: (
         Annotated[
             str,
@@ -74,8 +76,9 @@ class Recipe(Model):
     without a shell (default Parallel)."""
     pool: Label | None = None
     """The CIPool to run in (default auto: the fitting one with most room)."""
-    architecture: Label | None = None
-    """The processor to run on, such as amd64 or arm64 (default: any)."""
+    architecture: Architecture | None = None
+    """The processor to run on, such as amd64 or arm64; x86_64 and aarch64 mean the same (default:
+    any)."""
     toolchains: list[Label] | None = listed(16)
     """Toolchains that the pool must offer."""
     node_selector: Labels | None = None
@@ -162,7 +165,7 @@ class Allow(Model):
 class CIPoolSpec(Model):
     """A class of build capacity."""
 
-    architecture: Label | None = None
+    architecture: Architecture | None = None
     """The processor of its nodes, such as amd64 (default: any)."""
     toolchains: list[Label] | None = listed(64)
     """Toolchains that its nodes offer."""

@@ -49,8 +49,8 @@ class Actor:
             await self._write_status(seen.job, decision.status)
         for pod in decision.delete_pods:
             await self._delete_pod(pod)
-        if decision.stop:
-            await self._stop(decision.stop, now)
+        for stop in decision.stops:
+            await self._stop(stop, now)
         if decision.delete_job:
             await self._delete_job(seen.job)
         if decision.create:

@@ -12,10 +12,10 @@ from cijob_api.resolve import merge, retry_policy, time_to_live
 from cijob_api.specs import Recipe
 from cijob_api.statuses import Attempt, Retries
 from cijob_operator import statuses
-from cijob_operator.decisions import Decision, Observation
+from cijob_operator.decisions import Decision, Observation, Stop
 from cijob_operator.podviews import PodView
 from cijob_operator.times import format_time, later, parse_time
-from cijob_operator.verdicts import Ending
+from cijob_operator.verdicts import Ending, agent_ending
 
 LONGEST_BACKOFF_SECONDS = 300
 INFRASTRUCTURE_BACKOFF_SECONDS = 1
@@ -24,13 +24,30 @@ INFRASTRUCTURE_BACKOFF_SECONDS = 1
 def close(seen: Observation, pod: PodView, end: Ending, now: datetime) -> Decision:
     """An attempt has ended: try again out of the right budget, or finish the job."""
     end = _as_wanted(seen, end)
-    leftover = () if pod.is_over else (pod,)
     retries = _spent(seen, end)
     if retries is not None:
         closed = statuses.close_attempt(pod, end, now)
-        return _repeat(seen, closed, retries, now=now, leftover=leftover)
+        return end_rest(_repeat(seen, closed, retries, now=now), (pod,))
     status = statuses.finished(seen.job, end, now, pod=pod)
-    return Decision(status=status, delete_pods=leftover, again=_expiry(seen, end, now))
+    return end_rest(Decision(status=status, again=_expiry(seen, end, now)), (pod,))
+
+
+def end_rest(decision: Decision, pods: tuple[PodView, ...]) -> Decision:
+    """The decision, and an end for those Pods of closed attempts that could still do something.
+
+    A Pod whose agent failed is stopped: the agent's log says more than its last words. The others
+    have nothing to show, and are deleted.
+    """
+    stops: list[Stop] = []
+    deleted: list[PodView] = []
+    for pod in pods:
+        if pod.is_over or pod.deleting:
+            continue
+        if not pod.agent or not pod.agent.failed:
+            deleted.append(pod)
+        elif not pod.stop:
+            stops.append(Stop(pod, agent_ending(pod.agent).reason))
+    return replace(decision, stops=tuple(stops), delete_pods=tuple(deleted))
 
 
 def close_lost(seen: Observation, number: int, now: datetime) -> Decision:
@@ -59,10 +76,8 @@ def clean_up(seen: Observation, now: datetime) -> Decision:
     status = seen.job.status
     completed = parse_time(status.completion_time) or now
     expires = later(completed, _ttl_seconds(seen, succeeded=status.reason == Reason.COMPLETED))
-    running = tuple(pod for pod in seen.pods if not pod.is_over and not pod.deleting)
-    if now >= expires:
-        return Decision(delete_job=True, delete_pods=running)
-    return Decision(delete_pods=running, again=expires)
+    decision = Decision(again=expires) if now < expires else Decision(delete_job=True)
+    return end_rest(decision, seen.pods)
 
 
 def backoff_due(seen: Observation) -> datetime | None:
@@ -83,18 +98,11 @@ def _as_wanted(seen: Observation, end: Ending) -> Ending:
     return replace(end, reason=Reason.CANCELLED, message=f"it was cancelled; {end.message}")
 
 
-def _repeat(
-    seen: Observation,
-    closed: Attempt,
-    retries: Retries,
-    *,
-    now: datetime,
-    leftover: tuple[PodView, ...] = (),
-) -> Decision:
+def _repeat(seen: Observation, closed: Attempt, retries: Retries, *, now: datetime) -> Decision:
     seconds = _backoff_seconds(seen, closed.reason, retries)
     due = later(parse_time(closed.completion_time) or now, seconds)
     status = statuses.repeated(seen.job, closed, retries, due=due, now=now)
-    return Decision(status=status, delete_pods=leftover, again=max(due, now))
+    return Decision(status=status, again=max(due, now))
 
 
 def _spent(seen: Observation, end: Ending) -> Retries | None:

@@ -5,31 +5,25 @@ known comes in as an Observation, the time as `now`. `act` carries the Decision 
 changes by that comes back as the next Observation.
 """
 
-from dataclasses import replace
 from datetime import datetime
 
 from cijob_api.features import not_built
 from cijob_api.parts import DesiredState
 from cijob_api.reasons import Reason
-from cijob_api.resolve import Refusal, Resolved, merge, resolve
+from cijob_api.resolve import Refusal, Resolved, merge, resolve, unrunnable
+from cijob_api.specs import Recipe
 from cijob_operator import statuses
-from cijob_operator.closing import backoff_due, clean_up, close, close_lost, finish
+from cijob_operator.closing import backoff_due, clean_up, close, close_lost, end_rest, finish
 from cijob_operator.decisions import Decision, Observation, Policy, Stop
 from cijob_operator.podspecs import pod as pod_manifest
 from cijob_operator.podviews import PodView
+from cijob_operator.starts import start_deadline, start_failure, start_wait, timed_out
 from cijob_operator.times import later
-from cijob_operator.verdicts import (
-    OBEY_SECONDS,
-    PHASE_SECONDS,
-    Ending,
-    ending,
-    start_failure,
-    stop_since,
-)
+from cijob_operator.verdicts import OBEY_SECONDS, PHASE_SECONDS, Ending, ending, stop_since
 
-# Ordinary starts and short waits are not worth a write.
+# Ordinary starts and short waits are not worth a write; nor is every change of words.
 QUIET_SECONDS = 5
-IMAGE_WAITS = {"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ImageInspectError"}
+REPEAT_SECONDS = 30
 
 
 def decide(seen: Observation, now: datetime, policy: Policy) -> Decision:
@@ -45,9 +39,8 @@ def decide(seen: Observation, now: datetime, policy: Policy) -> Decision:
         return _watch(seen, pod, now)
     if _is_open(seen, number) and seen.intended != number:
         return close_lost(seen, number, now)
-    # A deletion that failed when its attempt was closed is made up for.
-    leftover = tuple(pod for pod in seen.pods if not pod.is_over and not pod.deleting)
-    return replace(_start(seen, number, now, policy), delete_pods=leftover)
+    # What failed when an attempt was closed is made up for: its Pod's end.
+    return end_rest(_start(seen, number, now, policy), seen.pods)
 
 
 def _current(seen: Observation) -> tuple[int, PodView | None]:
@@ -81,12 +74,14 @@ def _start(seen: Observation, number: int, now: datetime, policy: Policy) -> Dec
     if missing := _missing_template(seen):
         return _wait(seen, Reason.TEMPLATE_NOT_FOUND, missing, now)
     said = merge(job.spec, seen.template.spec if seen.template else None)
-    if field := not_built(said):
-        words = f"this installation does not have {field} yet; leave it out, or upgrade"
-        return finish(seen, Ending(Reason.NOT_INSTALLED, words), now)
+    if refusal := unrunnable(said) or _not_installed(said):
+        return finish(seen, Ending(refusal.reason, refusal.message), now)
     resolved = resolve(job, seen.template, seen.pool, pool_name=seen.pool_name)
     if isinstance(resolved, Refusal):
-        return finish(seen, Ending(resolved.reason, resolved.message), now)
+        refused = (resolved.reason, resolved.message)
+        if resolved.reason == Reason.NO_FITTING_POOL:
+            return _wait(seen, *refused, now, limit=said.queue_timeout_seconds)
+        return finish(seen, Ending(*refused), now)
     if reason := _waits_for(seen, now):
         return _wait(seen, *reason, now, limit=resolved.queue_timeout_seconds)
     return _start_resolved(seen, number, resolved, now=now, policy=policy)
@@ -110,8 +105,16 @@ def _start_resolved(
     if resolved.retry.infrastructure_limit == 0 and not announced:
         status = statuses.intended(job, number, now)
         return Decision(status=status, intend=number, holds_place=True)
-    manifest = pod_manifest(job, resolved, number, policy.agent)
+    manifest = pod_manifest(job, resolved, number, policy.pods)
     return Decision(create=manifest, holds_place=True)
+
+
+def _not_installed(said: Recipe) -> Refusal | None:
+    field = not_built(said)
+    if field is None:
+        return None
+    words = f"this installation does not have {field} yet; leave it out, or upgrade"
+    return Refusal(Reason.NOT_INSTALLED, words)
 
 
 def _missing_template(seen: Observation) -> str:
@@ -152,20 +155,30 @@ def _wait(
         return finish(seen, Ending(Reason.QUEUE_TIMED_OUT, words), now)
     moments = [] if reason == Reason.SUSPENDED else [later(max(now, due or now), limit - waited)]
     moments += [moment for moment in (due, _obstacle_ends(seen)) if moment and moment > now]
+    said_at = _due(seen, reason, message, now)
+    if reason == Reason.WAITING_FOR_CAPACITY:
+        said_at = _capacity_due(seen, waited, now)
     status = None
-    if job.status.reason != reason:
-        if reason != Reason.WAITING_FOR_CAPACITY or _is_worth_saying(seen, waited):
-            status = statuses.waiting(job, reason, message, now)
-        elif waited < QUIET_SECONDS:
-            moments.append(later(now, QUIET_SECONDS - waited))
+    if said_at and said_at <= now:
+        status = statuses.waiting(job, reason, message, now)
+    elif said_at:
+        moments.append(said_at)
     again = min(moments) if moments else None
     return Decision(status=status, wants_place=wants_place, again=again)
 
 
-def _is_worth_saying(seen: Observation, waited: float) -> bool:
-    """Whether a wait for a place is: a long one, or one that starts a clock that stood still."""
+def _capacity_due(seen: Observation, waited: float, now: datetime) -> datetime | None:
+    """When a wait for a place is to be written, once: how many others wait is no news.
+
+    A long one is, or one that starts a clock that stood still.
+    """
+    if seen.job.status.reason == Reason.WAITING_FOR_CAPACITY:
+        return None
     clock = seen.job.status.waited
-    return seen.passed_over and (waited >= QUIET_SECONDS or (clock is not None and not clock.since))
+    stood_still = clock is not None and not clock.since
+    if seen.passed_over and (waited >= QUIET_SECONDS or stood_still):
+        return now
+    return later(now, QUIET_SECONDS - waited) if waited < QUIET_SECONDS else None
 
 
 def _obstacle_ends(seen: Observation) -> datetime | None:
@@ -179,22 +192,26 @@ def _watch(seen: Observation, pod: PodView, now: datetime) -> Decision:
     """An attempt is under way: has it ended, must it be stopped, is there news?"""
     if end := ending(pod, now):
         return close(seen, pod, end, now)
-    container = pod.container
-    started = container.started if container else None
     if seen.job.spec.desired_state == DesiredState.CANCELLED and not pod.stop:
         return _stop(seen, pod, Reason.CANCELLED, now)
     if pod.stop:
         return _await_stop(pod, now)
-    if started is None:
-        return _await_start(seen, pod, now)
-    deadline = later(started, pod.timeout_seconds)
-    if now >= deadline:
+    deadline = _run_deadline(pod)
+    if deadline and now >= deadline:
         return _stop(seen, pod, Reason.TIMED_OUT, now)
+    if deadline is None or pod.awaits_agent:
+        return _await_start(seen, pod, now)
     status = None
     if seen.job.status.reason != Reason.RUNNING or _attempt_news(seen, pod):
         status = statuses.running(seen.job, pod, now)
     moments = [deadline, *([later(pod.deleting, OBEY_SECONDS)] if pod.deleting else [])]
     return Decision(status=status, holds_place=True, again=min(moments))
+
+
+def _run_deadline(pod: PodView) -> datetime | None:
+    """When the job's time is over, fetching its source included; None while it does not run."""
+    started = pod.container.started if pod.container else None
+    return later(started, pod.timeout_seconds) if started else None
 
 
 def _attempt_news(seen: Observation, pod: PodView) -> bool:
@@ -209,7 +226,7 @@ def _stop(seen: Observation, pod: PodView, reason: Reason, now: datetime) -> Dec
         words = "it was cancelled before it ran"
         return close(seen, pod, Ending(reason, words), now)
     again = later(now, pod.grace_seconds + PHASE_SECONDS)
-    return Decision(stop=Stop(pod, reason), holds_place=True, again=again)
+    return Decision(stops=(Stop(pod, reason),), holds_place=True, again=again)
 
 
 def _await_stop(pod: PodView, now: datetime) -> Decision:
@@ -221,36 +238,35 @@ def _await_stop(pod: PodView, now: datetime) -> Decision:
 
 
 def _await_start(seen: Observation, pod: PodView, now: datetime) -> Decision:
-    """The Pod is there, its container does not run yet: for good, or for how long?"""
-    if failure := start_failure(pod.container):
-        words = pod.container.message if pod.container else ""
-        return close(seen, pod, Ending(failure, words or "the image's name is invalid"), now)
-    reason, words = _start_words(pod)
-    deadline = later(pod.created, pod.start_timeout_seconds)
-    if now >= deadline:
-        final = Reason.START_TIMED_OUT if reason == Reason.STARTING else reason
-        words = f"not started after {pod.start_timeout_seconds} s: {words}"
-        return close(seen, pod, Ending(final, words), now)
+    """The Pod is there, a container of it does not run yet: for good, or for how long?"""
+    deadline = start_deadline(pod)
+    if failure := start_failure(pod) or (timed_out(pod) if now >= deadline else None):
+        return close(seen, pod, failure, now)
+    wait = start_wait(pod)
     quiet = later(pod.created, QUIET_SECONDS)
-    bounds = [deadline, *([later(pod.deleting, OBEY_SECONDS)] if pod.deleting else [])]
-    if now < quiet and reason == Reason.STARTING:
-        return Decision(holds_place=True, again=min(quiet, *bounds))
-    shown = Reason.PULLING_IMAGE if reason == Reason.IMAGE_PULL_FAILED else reason
+    moments = [deadline, *([later(pod.deleting, OBEY_SECONDS)] if pod.deleting else [])]
+    moments += [run] if (run := _run_deadline(pod)) else []
+    if now < quiet and wait.reason == Reason.STARTING:
+        return Decision(holds_place=True, again=min(quiet, *moments))
+    due = _due(seen, wait.shown, wait.words, now)
+    if wait.repeats and seen.job.status.reason == wait.shown:
+        due = None
     status = None
-    if seen.job.status.reason != shown:
-        status = statuses.starting(seen.job, pod, shown, words, now=now)
-    return Decision(status=status, holds_place=True, again=min(bounds))
+    if due and due <= now:
+        status = statuses.starting(seen.job, pod, wait.shown, wait.words, now=now)
+    elif due:
+        moments.append(due)
+    return Decision(status=status, holds_place=True, again=min(moments))
 
 
-def _start_words(pod: PodView) -> tuple[Reason, str]:
-    """What a Pod that does not run yet waits for, and what it would end with."""
-    container = pod.container
-    waiting = container.waiting if container else ""
-    words = (container.message if container else "") or waiting
-    if waiting in IMAGE_WAITS:
-        return Reason.IMAGE_PULL_FAILED, words
-    if waiting == "CreateContainerConfigError":
-        return Reason.CONFIG_MISSING, words
-    if pod.unschedulable and not pod.node:
-        return Reason.UNSCHEDULABLE, pod.unschedulable
-    return Reason.STARTING, words or "the Pod waits for its node"
+def _due(seen: Observation, reason: Reason, message: str, now: datetime) -> datetime | None:
+    """When a reason to wait is to be written; None if it stands there, in the same words.
+
+    Other words under the same reason are news, but not more often than every 30 s: a scheduler's
+    or a quota's words change with every Pod that comes and goes.
+    """
+    if seen.job.status.reason != reason:
+        return now
+    if seen.job.status.message == statuses.shown(message):
+        return None
+    return max(now, later(seen.told, REPEAT_SECONDS)) if seen.told else now

@@ -12,7 +12,7 @@ from cijob_api.objects import CIJob, CIJobTemplate
 from cijob_api.reasons import Reason
 from cijob_api.specs import CIPoolSpec
 from cijob_api.statuses import CIJobStatus
-from cijob_operator.podspecs import AgentSettings
+from cijob_operator.agentspecs import PodSettings
 from cijob_operator.podviews import PodView
 
 
@@ -39,13 +39,14 @@ class Observation:
     queued: int = 0  # how many jobs wait, this one included
     intended: int = 0  # the attempt whose intent this process wrote and whose Pod it will create
     obstacle: Obstacle | None = None
+    told: datetime | None = None  # when this process last wrote about the job
 
 
 @dataclass(frozen=True)
 class Policy:
     """What the operator was told at its start."""
 
-    agent: AgentSettings = field(default_factory=AgentSettings)
+    pods: PodSettings = field(default_factory=PodSettings)
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Decision:
     status: CIJobStatus | None = None  # write this, if it is not there already
     create: dict[str, Any] | None = None  # the Pod's manifest
     intend: int = 0  # write `status` with this attempt's intent before its Pod is created
-    stop: Stop | None = None
+    stops: tuple[Stop, ...] = ()
     delete_pods: tuple[PodView, ...] = ()
     delete_job: bool = False
     wants_place: bool = False  # it could start now, if it were admitted

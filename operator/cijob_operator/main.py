@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from time import monotonic
 
+from cijob_kube import logs
 from cijob_kube.api import Api
 from cijob_kube.errors import ApiError, Gone, Unavailable
-from cijob_operator import health, logs, metrics, permissions
+from cijob_operator import health, metrics, permissions
 from cijob_operator.act import Actor
 from cijob_operator.cache import Cache, Key
 from cijob_operator.decisions import Policy
@@ -97,7 +98,7 @@ def _build(
         cache,
         queue,
         actor,
-        policy=Policy(settings.agent),
+        policy=Policy(settings.pods),
         pool=settings.pool,
         system_namespace=settings.system_namespace,
         now=lambda: datetime.now(UTC),

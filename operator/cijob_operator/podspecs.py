@@ -5,13 +5,13 @@ reports has the agent beside it, not before it: an init container costs a second
 time, a parallel container none.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from cijob_api import names
 from cijob_api.objects import CIJob
 from cijob_api.parts import EnvVar, Prepare, SecretEnv
 from cijob_api.resolve import Resolved
+from cijob_operator.agentspecs import PodSettings, add_agent, in_workspace, restricted
 from cijob_operator.wrapper import WRAPPER
 
 Json = dict[str, Any]
@@ -20,22 +20,10 @@ USER = 1000
 BACKSTOP_SECONDS = 600
 # The agent collects results after the job has ended, within the Pod's own grace.
 COLLECT_SECONDS = 15
-WORKSPACE, CONTROL, TOKEN = "/workspace", "/cijob", "/var/run/cijob"
-AGENT_RESOURCES = {
-    "requests": {"cpu": "10m", "memory": "64Mi"},
-    "limits": {"cpu": "1", "memory": "256Mi", "ephemeral-storage": "1Gi"},
-}
+CA_FOLDER = "/etc/cijob-ca"
 
 
-@dataclass(frozen=True)
-class AgentSettings:
-    """The image of the agent and where it finds the gateway."""
-
-    image: str = "cijob/cijob:dev"
-    gateway: str = "http://cijob-gateway.cijob-system.svc"
-
-
-def pod(job: CIJob, resolved: Resolved, attempt: int, agent: AgentSettings) -> Json:
+def pod(job: CIJob, resolved: Resolved, attempt: int, settings: PodSettings) -> Json:
     """The manifest of the Pod for one attempt of a job."""
     spec: Json = {
         "restartPolicy": "Never",
@@ -54,7 +42,9 @@ def pod(job: CIJob, resolved: Resolved, attempt: int, agent: AgentSettings) -> J
         **_placement(resolved),
     }
     if resolved.needs_agent:
-        _add_agent(spec, job, resolved, agent)
+        add_agent(spec, job, resolved, settings)
+    if settings.ca_bundle:
+        _add_ca_bundle(spec)
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -74,6 +64,8 @@ def _metadata(job: CIJob, resolved: Resolved, attempt: int) -> Json:
         names.ANNOTATION_START_TIMEOUT: str(resolved.start_timeout_seconds),
         names.ANNOTATION_TIMEOUT: str(resolved.timeout_seconds),
     }
+    if _is_wrapped(resolved) and resolved.command:
+        annotations[names.ANNOTATION_WRAPPED_COMMAND] = "true"
     if resolved.template:
         labels[names.LABEL_TEMPLATE] = resolved.template.partition("/")[0]
         annotations[names.ANNOTATION_TEMPLATE_GENERATION] = resolved.template
@@ -133,7 +125,7 @@ def _job_container(resolved: Resolved) -> Json:
     if whole:
         container["envFrom"] = whole
     container["resources"] = {"requests": resolved.requests, "limits": resolved.limits}
-    container["securityContext"] = _restricted()
+    container["securityContext"] = restricted()
     return container
 
 
@@ -143,19 +135,17 @@ def _command(resolved: Resolved) -> Json:
     if resolved.script is not None:
         # `sh -c text name args`: the arguments become $1, $2 … of the script.
         words = ["sh", "-euc", resolved.script, "sh"]
-    if resolved.needs_agent and words and resolved.prepare == Prepare.PARALLEL:
+    if words and _is_wrapped(resolved):
         grace = str(resolved.termination_grace_period_seconds)
-        folder = _in_workspace(resolved.working_dir)
+        folder = in_workspace(resolved.working_dir)
         wrapped = ["sh", "-c", WRAPPER, "cijob", grace, folder, *words, *resolved.args]
         return {"command": wrapped}
     command: Json = {"command": words} if words else {}
     return {**command, "args": resolved.args} if resolved.args else command
 
 
-def _in_workspace(folder: str | None) -> str:
-    if folder and folder.startswith("/"):
-        return folder
-    return f"{WORKSPACE}/{folder}" if folder else WORKSPACE
+def _is_wrapped(resolved: Resolved) -> bool:
+    return resolved.needs_agent and resolved.prepare == Prepare.PARALLEL
 
 
 def _variable(variable: EnvVar) -> Json:
@@ -181,57 +171,19 @@ def _secret_environment(secrets: list[SecretEnv]) -> tuple[list[Json], list[Json
     return keys, whole
 
 
-def _add_agent(spec: Json, job: CIJob, resolved: Resolved, agent: AgentSettings) -> None:
-    """Put the agent beside the job, or before it for images without a shell."""
-    mounts = [
-        {"name": "workspace", "mountPath": WORKSPACE},
-        {"name": "control", "mountPath": CONTROL},
-    ]
-    container = spec["containers"][0]
-    container["volumeMounts"] = mounts
-    given = {variable["name"] for variable in container.get("env", [])}
-    defaults = {"HOME": f"{CONTROL}/home", "TMPDIR": f"{CONTROL}/tmp"}  # noqa: S108
-    added = [{"name": name, "value": v} for name, v in defaults.items() if name not in given]
-    container["env"] = [*added, *container.get("env", [])]
-    beside = _agent_container(job, resolved, agent, mounts)
-    if resolved.prepare == Prepare.INIT:
-        container["workingDir"] = _in_workspace(resolved.working_dir)
-        spec["initContainers"] = [beside]
-    else:
-        # First in the list: its fetch overlaps the pull of the job's image.
-        spec["containers"].insert(0, beside)
-    size = resolved.limits.get("ephemeral-storage", "4Gi")
-    token = {"audience": "cijob-agent", "expirationSeconds": 600, "path": "token"}
-    spec["volumes"] = [
-        {"name": "workspace", "emptyDir": {"sizeLimit": size}},
-        {"name": "control", "emptyDir": {"sizeLimit": size}},
-        {"name": "token", "projected": {"sources": [{"serviceAccountToken": token}]}},
-    ]
+def _add_ca_bundle(spec: Json) -> None:
+    """Have every container trust the installation's own authorities, where the namespace has them.
 
-
-def _agent_container(
-    job: CIJob, resolved: Resolved, agent: AgentSettings, mounts: list[Json]
-) -> Json:
-    settings = {
-        "CIJOB_GATEWAY": agent.gateway,
-        "CIJOB_NAMESPACE": job.metadata.namespace,
-        "CIJOB_JOB": job.metadata.name,
-        "CIJOB_JOB_UID": job.metadata.uid,
-        "CIJOB_START_TIMEOUT_SECONDS": str(resolved.start_timeout_seconds),
-    }
-    return {
-        "name": "agent",
-        "image": agent.image,
-        "command": ["python", "-m", "cijob_agent"],
-        "env": [{"name": name, "value": value} for name, value in settings.items()],
-        "resources": AGENT_RESOURCES,
-        "securityContext": _restricted(),
-        "volumeMounts": [*mounts, {"name": "token", "mountPath": TOKEN, "readOnly": True}],
-    }
-
-
-def _restricted() -> Json:
-    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    A variable of the job's own wins over those of `envFrom`, and so does a later Secret there.
+    """
+    spec.setdefault("volumes", []).append(
+        {"name": "ca", "configMap": {"name": "cijob-ca", "optional": True}}
+    )
+    for container in [*spec.get("initContainers", []), *spec["containers"]]:
+        mount = {"name": "ca", "mountPath": CA_FOLDER, "readOnly": True}
+        container["volumeMounts"] = [*container.get("volumeMounts", []), mount]
+        variables = {"configMapRef": {"name": "cijob-ca-env", "optional": True}}
+        container["envFrom"] = [variables, *container.get("envFrom", [])]
 
 
 def _plain(part: Any) -> Json:

@@ -9,9 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from cijob_api import names
+from cijob_operator.agents import AgentReport, read_report
 from cijob_operator.times import parse_time
 
 Json = dict[str, Any]
+NO_REPORT = AgentReport()
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,24 @@ class ContainerView:
     ended: Ended | None = None
     waiting: str = ""
     message: str = ""
+
+
+@dataclass(frozen=True)
+class AgentView(ContainerView):
+    """The agent of a Pod: beside the job, or before it as an init container."""
+
+    before: bool = False
+    report: AgentReport = NO_REPORT
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended, in whatever way, before the workspace was complete.
+
+        An init container has to end well, too: else the kubelet never starts the job.
+        """
+        if self.ended is None:
+            return False
+        return not self.report.was_ready or (self.before and self.ended.exit_code != 0)
 
 
 @dataclass(frozen=True)
@@ -59,8 +79,9 @@ class PodView:
     stop: str = ""  # why and since when we stopped it: `Cancelled 2026-01-01T00:00:00Z`
     unschedulable: str = ""  # the scheduler's words
     disruption: str = ""  # the reason of the condition DisruptionTarget
+    wrapped_command: bool = False  # its wrapper runs a command, not a script
     container: ContainerView | None = None
-    agent: ContainerView | None = None
+    agent: AgentView | None = None
     gone: bool = False  # deleted; this is what was seen last
 
     @property
@@ -72,7 +93,15 @@ class PodView:
     def is_over(self) -> bool:
         """Whether no container of the job runs in it any more: its place is free."""
         ended = self.container is not None and self.container.ended is not None
-        return self.gone or ended or self.phase in {"Succeeded", "Failed"}
+        # The job's container is not started after an init container that failed.
+        agent = self.agent
+        never = agent and agent.before and agent.ended and agent.ended.exit_code != 0
+        return self.gone or ended or bool(never) or self.phase in {"Succeeded", "Failed"}
+
+    @property
+    def awaits_agent(self) -> bool:
+        """Whether the agent has not started, though the job's container may run already."""
+        return self.agent is not None and not self.agent.started and not self.agent.ended
 
     def as_gone(self) -> "PodView":
         """The same Pod, deleted."""
@@ -106,8 +135,9 @@ def view(body: Json) -> PodView:
         stop=notes.get(names.ANNOTATION_STOP, ""),
         unschedulable=_unschedulable(conditions.get("PodScheduled") or {}),
         disruption=_disruption(conditions.get("DisruptionTarget") or {}),
-        container=_container(status, "job"),
-        agent=_container(status, "agent"),
+        wrapped_command=notes.get(names.ANNOTATION_WRAPPED_COMMAND) == "true",
+        container=_container(status.get("containerStatuses"), "job"),
+        agent=_agent(status),
     )
 
 
@@ -127,8 +157,21 @@ def _disruption(condition: Json) -> str:
     return str(condition.get("reason") or "") if condition.get("status") == "True" else ""
 
 
-def _container(status: Json, name: str) -> ContainerView | None:
-    found = [c for c in status.get("containerStatuses") or [] if c.get("name") == name]
+def _agent(status: Json) -> AgentView | None:
+    for statuses, before in (("containerStatuses", False), ("initContainerStatuses", True)):
+        seen = _container(status.get(statuses), "agent")
+        if seen is None:
+            continue
+        ended, report = seen.ended, NO_REPORT
+        if ended:
+            report = read_report(ended.message)
+            ended = replace(ended, message="")  # it is in the report; Pods are kept by thousands
+        return AgentView(**{**vars(seen), "ended": ended}, before=before, report=report)
+    return None
+
+
+def _container(statuses: list[Json] | None, name: str) -> ContainerView | None:
+    found = [c for c in statuses or [] if c.get("name") == name]
     if not found:
         return None
     state = found[0].get("state") or {}

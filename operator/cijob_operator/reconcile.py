@@ -56,6 +56,7 @@ class Reconciler:
         self._holding: set[Key] = set()  # their containers run
         self._intended: dict[Key, int] = {}
         self._obstacles: dict[Key, Obstacle] = {}
+        self._told: dict[Key, datetime] = {}  # when something was written about it
         self._began: dict[Key, float] = {}
 
     def start(self) -> None:
@@ -133,6 +134,10 @@ class Reconciler:
         obstacle = await self._actor.act(seen, decision, now)
         if decision.intend:
             self._intended[key] = decision.intend
+        if decision.status:
+            self._told[key] = now
+        if seen.job.status.phase.is_final:
+            self._told.pop(key, None)
         self._note(seen.job, decision, obstacle)
         if decision.again:
             self._queue.add_later(key, (decision.again - now).total_seconds())
@@ -151,6 +156,7 @@ class Reconciler:
             queued=len(self._waiting),
             intended=self._intended.get(key, 0),
             obstacle=self._obstacles.get(key),
+            told=self._told.get(key),
         )
 
     def _note(self, job: CIJob, decision: Decision, obstacle: Obstacle | None) -> None:
@@ -217,6 +223,7 @@ class Reconciler:
         self._passed_over.discard(key)
         self._intended.pop(key, None)
         self._obstacles.pop(key, None)
+        self._told.pop(key, None)
         self._holding.discard(key)
         self._admitted.discard(key)
         if held:
@@ -224,7 +231,7 @@ class Reconciler:
 
     @staticmethod
     def _has_acted(decision: Decision) -> bool:
-        return bool(decision.status or decision.create or decision.stop or decision.delete_pods)
+        return bool(decision.status or decision.create or decision.stops or decision.delete_pods)
 
 
 def count_phases(cache: Cache) -> dict[str, int]:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cijob_api.specs import CIPoolSpec
+from cijob_operator.agentspecs import PodSettings
 from cijob_operator.leases import LeaseTimes
-from cijob_operator.podspecs import AgentSettings
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Settings:
     identity: str
     port: int
     pool: CIPoolSpec  # the one there is
-    agent: AgentSettings
+    pods: PodSettings
     workers: int
     resync_seconds: float
     lease: LeaseTimes
@@ -44,9 +44,10 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         identity=environment.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
         port=int(_number(environment, "CIJOB_PORT", 8080)),
         pool=_pool(environment),
-        agent=AgentSettings(
-            image=environment.get("CIJOB_AGENT_IMAGE") or AgentSettings.image,
-            gateway=environment.get("CIJOB_GATEWAY") or AgentSettings.gateway,
+        pods=PodSettings(
+            agent_image=environment.get("CIJOB_AGENT_IMAGE") or PodSettings.agent_image,
+            gateway=environment.get("CIJOB_GATEWAY") or PodSettings.gateway,
+            ca_bundle=_switch(environment, "CIJOB_CA_BUNDLE"),
         ),
         workers=int(_number(environment, "CIJOB_WORKERS", 16)),
         resync_seconds=_number(environment, "CIJOB_RESYNC_SECONDS", 300),
@@ -63,6 +64,13 @@ def _pool(environment: Mapping[str, str]) -> CIPoolSpec:
         return CIPoolSpec.model_validate({"maxConcurrent": places, **json.loads(text)})
     except (ValueError, TypeError) as error:
         raise BadSetting(f"CIJOB_DEFAULT_POOL is no spec of a CIPool: {error}") from error
+
+
+def _switch(environment: Mapping[str, str], name: str) -> bool:
+    text = environment.get(name) or "false"
+    if text not in {"true", "false"}:
+        raise BadSetting(f"{name} is {text!r}; it must be true or false")
+    return text == "true"
 
 
 def _number(environment: Mapping[str, str], name: str, default: float) -> float:

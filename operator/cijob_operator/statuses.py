@@ -42,10 +42,15 @@ def changed(job: CIJob, change: Change, **fields: object) -> CIJobStatus:
             "observed_generation": job.metadata.generation,
             "phase": change.phase,
             "reason": change.reason.value,
-            "message": shortened(change.message, MESSAGE_LENGTH),
+            "message": shown(change.message),
             **fields,
         }
     )
+
+
+def shown(message: str) -> str:
+    """A message as a status has it."""
+    return shortened(message, MESSAGE_LENGTH)
 
 
 def waiting(job: CIJob, reason: Reason, message: str, now: datetime) -> CIJobStatus:

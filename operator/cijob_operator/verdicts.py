@@ -2,7 +2,8 @@
 
 The verdict comes from the job container's own end, not from the Pod's phase, which comes a second
 later. `ending` returns None while nothing is certain. The order of its steps is the precedence:
-our own stop, then what happened to the Pod from outside, then the container's own word.
+our own stop, what the agent said before the job could begin, what happened to the Pod from outside,
+the container's own word.
 """
 
 import re
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cijob_api.reasons import MEANINGS, Budget, Phase, Reason
-from cijob_operator.podviews import ContainerView, Ended, PodView
+from cijob_operator.podviews import AgentView, Ended, PodView
 from cijob_operator.times import later, parse_time
 
 # How long a node may take to obey a stop or a deletion, beyond the grace, before it is lost.
@@ -63,11 +64,14 @@ class Ending:
         return MEANINGS[self.reason].budget
 
 
-def ending(pod: PodView, now: datetime, *, wrapped_command: bool = False) -> Ending | None:
+def ending(pod: PodView, now: datetime) -> Ending | None:
     """How the attempt in this Pod ended, or None while it has not or nothing is certain."""
     ended = pod.container.ended if pod.container else None
+    agent = _failed_first(pod, ended)
     if pod.stop:
         return _stopped(pod, ended, now)
+    if agent and agent.report.reason:
+        return agent_ending(agent)
     if pod.reason == "DeadlineExceeded":
         words = "the Pod's own deadline stopped it"
         return Ending(Reason.TIMED_OUT, words, ended.exit_code if ended else None)
@@ -75,18 +79,40 @@ def ending(pod: PodView, now: datetime, *, wrapped_command: bool = False) -> End
         return Ending(Reason.COMPLETED, "exit code 0", 0, ended.finished)
     if outside := _from_outside(pod, ended, now):
         return outside
+    if agent:
+        return agent_ending(agent)
     if ended:
-        return _own_end(ended, wrapped_command=wrapped_command)
+        return _own_end(ended, wrapped_command=pod.wrapped_command)
     if pod.phase == "Failed":
         return _failed_without_end(pod)
     return None
 
 
-def start_failure(container: ContainerView | None) -> Reason | None:
-    """The reason for which a container that is not running yet will never run, if so."""
-    if container and container.waiting in {"InvalidImageName", "ErrImageNeverPull"}:
-        return Reason.IMAGE_PULL_FAILED
-    return None
+def agent_ending(agent: AgentView) -> Ending:
+    """Why the job could not begin: the agent's own words, or what is known of its death."""
+    report, ended = agent.report, agent.ended
+    if report.reason:
+        return Ending(report.reason, report.words or MEANINGS[report.reason].means)
+    code, said = (ended.exit_code, ended.reason) if ended else (0, "")
+    stage = f"at stage {report.stage}" if report.stage else "before it said anything"
+    words = f"the agent ended {stage}, with exit code {code}"
+    if said not in {"", "Error", "Completed"}:
+        words += f" ({said})"
+    return Ending(Reason.AGENT_FAILED, f"{words}: {report.words}" if report.words else words)
+
+
+def _failed_first(pod: PodView, ended: Ended | None) -> AgentView | None:
+    """The agent, if it failed before the job's container ended: then no command ever ran.
+
+    Both times are the same kubelet's, in whole seconds; of two ends in one second the job's counts.
+    """
+    agent = pod.agent
+    if agent is None or agent.ended is None or not agent.failed:
+        return None
+    if ended is None:
+        return agent
+    first, second = agent.ended.finished, ended.finished
+    return agent if first and second and first < second else None
 
 
 def stop_since(pod: PodView) -> tuple[Reason, datetime | None]:
@@ -116,8 +142,9 @@ def _stopped(pod: PodView, ended: Ended | None, now: datetime) -> Ending | None:
         return Ending(reason, told, exit_code, finished)
     if pod.phase in {"Succeeded", "Failed"} and ended:  # something was faster than our stop
         if ended.exit_code == 0 and ended.reason != "OOMKilled":
-            return _own_end(ended, wrapped_command=False)
-        return _from_outside(pod, ended, now) or _own_end(ended, wrapped_command=False)
+            return _own_end(ended)
+        own = _own_end(ended, wrapped_command=pod.wrapped_command)
+        return _from_outside(pod, ended, now) or own
     if pod.gone or pod.phase == "Failed":
         return Ending(reason, told, exit_code, finished)
     if since is None:
@@ -153,7 +180,7 @@ def _from_outside(pod: PodView, ended: Ended | None, now: datetime) -> Ending | 
     return None
 
 
-def _own_end(ended: Ended, *, wrapped_command: bool) -> Ending:
+def _own_end(ended: Ended, *, wrapped_command: bool = False) -> Ending:
     code = ended.exit_code
     if ended.reason == "OOMKilled":
         words = f"out of memory: killed at its memory limit (exit code {code})"
@@ -165,7 +192,8 @@ def _own_end(ended: Ended, *, wrapped_command: bool) -> Ending:
         words = ended.message.strip() or "the container could not be started"
         return Ending(Reason.CANNOT_START, words, code, ended.finished)
     if wrapped_command and code in {126, 127}:
-        words = "the command is not executable" if code == 126 else "no such command in the image"
+        missing = "there is no such command in the image, or no such working directory"
+        words = "the command is not executable" if code == 126 else missing
         return Ending(Reason.CANNOT_START, f"{words} (exit code {code})", code, ended.finished)
     if code == 0:
         return Ending(Reason.COMPLETED, "exit code 0", 0, ended.finished)

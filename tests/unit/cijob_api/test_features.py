@@ -10,16 +10,12 @@ from cijob_api.specs import Recipe
 GIT = {"git": {"url": "https://git.example.com/a.git"}}
 ARCHIVE = {"archive": {"sha256": "0" * 64, "sizeBytes": 1}}
 ASKING: dict[str, dict[str, Any]] = {
-    "source.archive": {"source": ARCHIVE},
     "source.git": {"source": GIT},
     "artifacts": {"artifacts": [{"name": "a", "path": "a"}]},
     "reports": {"reports": {"junit": ["*.xml"]}},
     "cache": {"cache": [{"key": "pip", "paths": ["pip"]}]},
     "notify": {"notify": [{"name": "team"}]},
     "concurrency": {"concurrency": {"group": "deploy"}},
-    "pool": {"pool": "large"},
-    "architecture": {"architecture": "arm64"},
-    "toolchains": {"toolchains": ["gcc"]},
 }
 
 
@@ -36,8 +32,9 @@ def test_a_field_of_a_feature_that_is_not_built_is_named(field: str) -> None:
     "spec",
     [
         {},
-        {"pool": "auto"},
-        {"pool": "default"},
+        {"source": ARCHIVE},
+        {"pool": "large"},
+        {"architecture": "arm64", "toolchains": ["gcc"]},
         {"reports": {}},
         {"artifacts": []},
         {"image": "i", "script": "make", "env": [{"name": "A", "value": "1"}], "priority": 5},

@@ -1,14 +1,16 @@
 """Jobs and Pods as the tests see them, each in one line, and the noon that all of them share."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cijob_api.objects import CIJob, CIJobTemplate
 from cijob_api.statuses import CIJobStatus
+from cijob_operator.agents import read_report
 from cijob_operator.decide import decide
 from cijob_operator.decisions import Decision, Observation, Policy
-from cijob_operator.podviews import ContainerView, Ended, PodView
+from cijob_operator.podviews import AgentView, ContainerView, Ended, PodView
 from cijob_operator.times import format_time
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -96,6 +98,16 @@ def refused(reason: str, message: str = "", **facts: Any) -> PodView:
     return pod(
         **{"node": "node-1", "phase": "Failed", "reason": reason, "message": message, **facts}
     )
+
+
+def agent(code: int | None = None, said: str = "", /, **report: str) -> AgentView:
+    """An agent that started 29 s ago and runs, or ended 1 s ago with what it had reported."""
+    started = ContainerView(id="containerd://a", started=ago(29))
+    if code is None:
+        return AgentView(**vars(started))
+    end = Ended(code, said or ("Completed" if code == 0 else "Error"), finished=ago(1))
+    told = read_report(json.dumps(report) if report else "")
+    return AgentView(**{**vars(started), "ended": end}, report=told)
 
 
 def stopped(why: str, seconds: float = 1) -> str:

@@ -234,7 +234,7 @@ def test_a_status_that_is_there_already_is_not_written() -> None:
 
 def test_stopping_lowers_the_deadline_and_says_why_in_the_same_patch() -> None:
     server = Server()
-    act(server, Decision(stop=Stop(running(), Reason.TIMED_OUT)))
+    act(server, Decision(stops=(Stop(running(), Reason.TIMED_OUT),)))
     [(verb, path, body)] = server.calls
     assert (verb, path) == ("patch", "/api/v1/namespaces/team/pods/tests-1")
     assert body["spec"] == {"activeDeadlineSeconds": 1}
@@ -246,7 +246,7 @@ def test_stopping_lowers_the_deadline_and_says_why_in_the_same_patch() -> None:
 @pytest.mark.parametrize("error", [Gone(404, "NotFound", ""), Conflict(409, "Conflict", "")])
 def test_what_is_gone_already_need_not_go(error: ApiError) -> None:
     decision = Decision(
-        stop=Stop(running(), Reason.CANCELLED), delete_pods=(running(),), delete_job=True
+        stops=(Stop(running(), Reason.CANCELLED),), delete_pods=(running(),), delete_job=True
     )
     assert act(Server(error), decision) is None
 
@@ -256,7 +256,7 @@ def test_what_is_gone_already_need_not_go(error: ApiError) -> None:
     [
         creation(),
         look(job(), running()),
-        Decision(stop=Stop(running(), Reason.CANCELLED)),
+        Decision(stops=(Stop(running(), Reason.CANCELLED),)),
         Decision(delete_pods=(running(),)),
         Decision(delete_job=True),
     ],

@@ -71,7 +71,7 @@ def test_the_template_s_time_to_live_counts_too() -> None:
 )
 def test_a_finished_job_is_never_reopened(what: PodView) -> None:
     decision = look(job(retry={"limit": 9}, status=done()), what, admitted=True)
-    assert (decision.status, decision.create, decision.stop) == (None, None, None)
+    assert (decision.status, decision.create, decision.stops) == (None, None, ())
 
 
 def test_what_still_runs_of_a_finished_job_is_deleted_once() -> None:

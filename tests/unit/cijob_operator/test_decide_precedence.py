@@ -142,7 +142,7 @@ def test_a_pod_refused_while_we_stop_it_is_over_at_once() -> None:
 def test_cancelling_stops_the_pod_and_leaves_it_there() -> None:
     what = running()
     decision = look(job(desiredState="Cancelled", status=is_running()), what)
-    assert decision.stop == Stop(what, Reason.CANCELLED)
+    assert decision.stops == (Stop(what, Reason.CANCELLED),)
     assert decision.delete_pods == ()
     assert decision.status is None
     assert decision.holds_place
@@ -153,12 +153,12 @@ def test_cancelling_a_pod_without_a_node_deletes_it_since_nobody_could_obey() ->
     decision = look(job(desiredState="Cancelled"), pod())
     assert status_of(decision).reason == Reason.CANCELLED
     assert decision.delete_pods == (pod(),)
-    assert decision.stop is None
+    assert decision.stops == ()
 
 
 def test_cancelling_a_starting_pod_on_a_node_stops_it() -> None:
     decision = look(job(desiredState="Cancelled"), starting())
-    assert decision.stop == Stop(starting(), Reason.CANCELLED)
+    assert decision.stops == (Stop(starting(), Reason.CANCELLED),)
 
 
 def test_cancelling_comes_too_late_for_a_command_that_has_ended() -> None:
@@ -167,7 +167,7 @@ def test_cancelling_comes_too_late_for_a_command_that_has_ended() -> None:
 
 def test_the_run_timeout_stops_the_pod() -> None:
     decision = look(job(status=is_running()), running(3600))
-    assert decision.stop == Stop(running(3600), Reason.TIMED_OUT)
+    assert decision.stops == (Stop(running(3600), Reason.TIMED_OUT),)
 
 
 def test_a_second_before_the_run_timeout_nothing_happens() -> None:
@@ -177,10 +177,10 @@ def test_a_second_before_the_run_timeout_nothing_happens() -> None:
 
 def test_the_run_timeout_is_what_was_promised_at_the_start() -> None:
     decision = look(job(timeoutSeconds=5, status=is_running()), running(30, timeout_seconds=60))
-    assert decision.stop is None
+    assert decision.stops == ()
     assert decision.again == after(30)
 
 
 def test_a_stop_is_asked_for_once() -> None:
     what = running(3700, stop=stopped("TimedOut", 1))
-    assert look(job(desiredState="Cancelled", status=is_running()), what).stop is None
+    assert look(job(desiredState="Cancelled", status=is_running()), what).stops == ()

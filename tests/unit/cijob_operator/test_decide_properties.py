@@ -122,9 +122,9 @@ def applied(seen: Observation, decision: Decision) -> Observation:
     pods = {each.name: each for each in seen.pods}
     for gone in decision.delete_pods:
         pods[gone.name] = replace(pods[gone.name], deleting=after(gone.grace_seconds))
-    if decision.stop:
-        what = decision.stop.pod
-        mark = stopped(decision.stop.reason, 0)
+    for stop in decision.stops:
+        what = stop.pod
+        mark = stopped(stop.reason, 0)
         pods[what.name] = replace(pods[what.name], stop=mark)
     if decision.create:
         body = decision.create
@@ -137,6 +137,7 @@ def applied(seen: Observation, decision: Decision) -> Observation:
         pods=tuple(sorted(pods.values(), key=lambda each: each.attempt)),
         intended=0 if decision.create else (decision.intend or seen.intended),
         obstacle=None if decision.create else seen.obstacle,
+        told=NOON if decision.status else seen.told,
         admitted=(seen.admitted and not decision.status) or decision.holds_place,
     )
 
@@ -145,7 +146,7 @@ def acts(decision: Decision) -> bool:
     return bool(
         decision.status
         or decision.create
-        or decision.stop
+        or decision.stops
         or decision.delete_pods
         or decision.delete_job
     )
@@ -189,7 +190,8 @@ def test_nothing_waits_without_a_deadline(seen: Observation) -> None:
 @given(observations())
 def test_what_is_created_holds_a_place_and_what_is_over_holds_none(seen: Observation) -> None:
     decision = decide(seen, NOON, Policy())
-    if decision.create or decision.intend or decision.stop:
+    under_way = decision.stops and not decision.status
+    if decision.create or decision.intend or under_way:
         assert decision.holds_place
     if decision.status and decision.status.phase.is_final:
         assert not decision.holds_place
@@ -201,7 +203,7 @@ def test_what_is_created_holds_a_place_and_what_is_over_holds_none(seen: Observa
 @given(observations(FINISHED))
 def test_a_finished_job_is_never_written_again(seen: Observation) -> None:
     decision = decide(seen, NOON, Policy())
-    assert (decision.status, decision.create, decision.stop) == (None, None, None)
+    assert (decision.status, decision.create) == (None, None)
 
 
 @settings(max_examples=80, deadline=None)

@@ -30,7 +30,12 @@ def test_suspension_stops_the_clock_of_the_queue() -> None:
     assert (status.waited.seconds, status.waited.since) == (50, None)
 
 
-SUSPENDED = {"phase": "Queued", "reason": "Suspended", "waited": {"seconds": 50}}
+SUSPENDED = {
+    "phase": "Queued",
+    "reason": "Suspended",
+    "message": "suspend is true; set it to false to have the job run",
+    "waited": {"seconds": 50},
+}
 
 
 def test_a_suspended_job_waits_for_ever() -> None:

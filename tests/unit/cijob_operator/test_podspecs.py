@@ -13,7 +13,8 @@ import yaml
 
 from cijob_api.resolve import Resolved, resolve
 from cijob_api.specs import CIPoolSpec
-from cijob_operator.podspecs import AgentSettings, pod
+from cijob_operator.agentspecs import PodSettings
+from cijob_operator.podspecs import pod
 from unit.cijob_operator.builders import job, template
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -61,8 +62,15 @@ JOBS: dict[str, dict[str, Any]] = {
         "workingDir": "backend",
     },
     "prepare-init": {"source": ARCHIVE, "prepare": "Init", "workingDir": "backend"},
+    "architecture": {"architecture": "x86_64"},
+    "ca-bundle": {
+        "env": [{"name": "SSL_CERT_FILE", "value": "/own.crt"}],
+        "secretEnv": [{"secretName": "whole"}],
+    },
+    "ca-bundle-with-agent": {"source": ARCHIVE, "script": "make\n"},
     "artifacts-only": {"command": ["make"], "artifacts": [{"name": "wheel", "path": "dist/*.whl"}]},
 }
+WITH_CA_BUNDLE = {"ca-bundle", "ca-bundle-with-agent"}
 every_job = pytest.mark.parametrize("name", JOBS)
 
 
@@ -72,7 +80,8 @@ def made(name: str, attempt: int = 1) -> dict[str, Any]:
     pool = POOL if known else CIPoolSpec(max_concurrent=10)
     resolved = resolve(what, known, pool)
     assert isinstance(resolved, Resolved), resolved
-    return pod(what, resolved, attempt, AgentSettings(image="cijob/cijob:dev"))
+    settings = PodSettings(agent_image="cijob/cijob:dev", ca_bundle=name in WITH_CA_BUNDLE)
+    return pod(what, resolved, attempt, settings)
 
 
 class _Dumper(yaml.SafeDumper):

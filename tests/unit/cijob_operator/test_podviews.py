@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cijob_operator.podviews import ContainerView, Ended, PodView, view
+from cijob_operator.podviews import AgentView, ContainerView, Ended, PodView, view
 from unit.cijob_operator.builders import NOON, after, ago, ended, pod, refused, running
 
 POD: dict[str, Any] = {
@@ -78,7 +78,7 @@ def test_a_running_pod() -> None:
         timeout_seconds=900,
         stop="Cancelled 2026-01-01T12:00:00Z",
         container=ContainerView(id="containerd://b", started=ago(57)),
-        agent=ContainerView(id="containerd://a", started=ago(58)),
+        agent=AgentView(id="containerd://a", started=ago(58)),
     )
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from cijob_operator.agentspecs import PodSettings
 from cijob_operator.leases import LeaseTimes
 from cijob_operator.settings import BadSetting, read_settings
 
@@ -25,6 +26,14 @@ def test_the_lease_keeps_its_proportions() -> None:
 def test_namespaces_and_the_system_s_own_among_them(text: str) -> None:
     settings = read_settings({"CIJOB_NAMESPACES": text, "CIJOB_SYSTEM_NAMESPACE": "sys"})
     assert settings.namespaces == ("a", "b", "sys")
+
+
+def test_pods_are_made_for_the_installation() -> None:
+    assert read_settings({}).pods == PodSettings(
+        "cijob/cijob:dev", "http://cijob-gateway.cijob-system.svc:8081", ca_bundle=False
+    )
+    given = {"CIJOB_AGENT_IMAGE": "a:1", "CIJOB_GATEWAY": "http://g", "CIJOB_CA_BUNDLE": "true"}
+    assert read_settings(given).pods == PodSettings("a:1", "http://g", ca_bundle=True)
 
 
 def test_a_pod_s_identity_is_its_name() -> None:
@@ -56,6 +65,7 @@ def test_the_pool_is_a_spec_whose_own_size_wins() -> None:
         ("CIJOB_RESYNC_SECONDS", "-1"),
         ("CIJOB_LEASE_SECONDS", "15s"),
         ("CIJOB_MAX_CONCURRENT", "many"),
+        ("CIJOB_CA_BUNDLE", "yes"),
         ("CIJOB_DEFAULT_POOL", "{"),
         ("CIJOB_DEFAULT_POOL", "[1]"),
         ("CIJOB_DEFAULT_POOL", "null"),

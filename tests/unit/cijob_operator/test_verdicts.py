@@ -5,8 +5,8 @@ from datetime import datetime
 import pytest
 
 from cijob_api.reasons import Reason
-from cijob_operator.podviews import ContainerView, PodView
-from cijob_operator.verdicts import Ending, ending, start_failure, stop_since
+from cijob_operator.podviews import PodView
+from cijob_operator.verdicts import Ending, ending, stop_since
 from unit.cijob_operator.builders import NOON, ago, ended, pod, refused, running, starting, stopped
 
 OWN_LIMIT = "Container job exceeded its local ephemeral storage limit"
@@ -39,7 +39,7 @@ def test_an_eviction_is_the_job_s_fault_only_by_its_own_limit(message: str, reas
 
 @pytest.mark.parametrize("code", [126, 127])
 def test_a_wrapped_command_that_is_not_there_cannot_start(code: int) -> None:
-    wrapped = ending(ended(code), NOON, wrapped_command=True)
+    wrapped = ending(ended(code, wrapped_command=True), NOON)
     assert wrapped
     assert (wrapped.reason, wrapped.exit_code) == (Reason.CANNOT_START, code)
 
@@ -71,24 +71,6 @@ def test_an_unknown_end_has_no_exit_code() -> None:
     end = ending(ended(137, "ContainerStatusUnknown"), NOON)
     assert end
     assert end.exit_code is None
-
-
-@pytest.mark.parametrize(
-    ("waiting", "reason"),
-    [
-        ("InvalidImageName", Reason.IMAGE_PULL_FAILED),
-        ("ErrImageNeverPull", Reason.IMAGE_PULL_FAILED),
-        ("ErrImagePull", None),
-        ("ContainerCreating", None),
-        ("", None),
-    ],
-)
-def test_what_cannot_ever_start(waiting: str, reason: Reason | None) -> None:
-    assert start_failure(ContainerView(waiting=waiting)) == reason
-
-
-def test_a_container_not_heard_of_may_still_start() -> None:
-    assert start_failure(None) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,119 @@
+"""The agent's part of a Pod: beside the job, or before it for images without a shell. Pure.
+
+Used by `podspecs`. What the agent is told stands in its environment, what it says in its
+termination message, and what it shares with the job in two volumes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cijob_api.objects import CIJob
+from cijob_api.parts import Prepare
+from cijob_api.quantities import parse
+from cijob_api.resolve import Resolved
+
+Json = dict[str, Any]
+WORKSPACE, CONTROL, TOKEN = "/workspace", "/cijob", "/var/run/cijob"
+AGENT_RESOURCES = {
+    "requests": {"cpu": "10m", "memory": "64Mi"},
+    "limits": {"cpu": "1", "memory": "256Mi", "ephemeral-storage": "1Gi"},
+}
+DEFAULT_DISK = "4Gi"
+
+
+@dataclass(frozen=True)
+class PodSettings:
+    """What this installation puts into every Pod of a job."""
+
+    agent_image: str = "cijob/cijob:dev"
+    gateway: str = "http://cijob-gateway.cijob-system.svc:8081"
+    ca_bundle: bool = False  # whether namespaces may have the ConfigMaps cijob-ca, cijob-ca-env
+
+
+def add_agent(spec: Json, job: CIJob, resolved: Resolved, settings: PodSettings) -> None:
+    """Put the agent and the volumes that it shares with the job into a Pod's spec."""
+    mounts = [
+        {"name": "workspace", "mountPath": WORKSPACE},
+        {"name": "control", "mountPath": CONTROL},
+    ]
+    container = spec["containers"][0]
+    container["volumeMounts"] = mounts
+    given = {variable["name"] for variable in container.get("env", [])}
+    defaults = {"HOME": f"{CONTROL}/home", "TMPDIR": f"{CONTROL}/tmp"}  # noqa: S108
+    added = [{"name": name, "value": v} for name, v in defaults.items() if name not in given]
+    container["env"] = [*added, *container.get("env", [])]
+    agent = _container(job, resolved, settings, mounts)
+    if resolved.prepare == Prepare.INIT:
+        container["workingDir"] = in_workspace(resolved.working_dir)
+        spec["initContainers"] = [agent]
+    else:
+        # First in the list: its fetch overlaps the pull of the job's image.
+        spec["containers"].insert(0, agent)
+    spec["volumes"] = _volumes(resolved)
+
+
+def in_workspace(folder: str | None) -> str:
+    """A job's working folder as an absolute path."""
+    if folder and folder.startswith("/"):
+        return folder
+    return f"{WORKSPACE}/{folder}" if folder else WORKSPACE
+
+
+def restricted() -> Json:
+    """The security context of every container, as Pod Security `restricted` wants it."""
+    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+def _container(job: CIJob, resolved: Resolved, settings: PodSettings, mounts: list[Json]) -> Json:
+    told = _environment(job, resolved, settings)
+    return {
+        "name": "agent",
+        "image": settings.agent_image,
+        "command": ["python", "-m", "cijob_agent"],
+        "env": [{"name": name, "value": value} for name, value in told.items()],
+        "resources": AGENT_RESOURCES,
+        "securityContext": restricted(),
+        # Its own words, never the end of its log: they become the job's message.
+        "terminationMessagePolicy": "File",
+        "volumeMounts": [*mounts, {"name": "token", "mountPath": TOKEN, "readOnly": True}],
+    }
+
+
+def _environment(job: CIJob, resolved: Resolved, settings: PodSettings) -> dict[str, str]:
+    told = {
+        "CIJOB_GATEWAY": settings.gateway,
+        "CIJOB_NAMESPACE": job.metadata.namespace,
+        "CIJOB_JOB": job.metadata.name,
+        "CIJOB_JOB_UID": job.metadata.uid,
+        "CIJOB_START_TIMEOUT_SECONDS": str(resolved.start_timeout_seconds),
+        "CIJOB_PREPARE": resolved.prepare.value,
+        "CIJOB_WORKSPACE_BYTES": str(_disk_bytes(resolved)),
+    }
+    if resolved.source and (archive := resolved.source.archive):
+        told["CIJOB_SOURCE_SHA256"] = archive.sha256
+        told["CIJOB_SOURCE_BYTES"] = str(archive.size_bytes)
+    return told
+
+
+def _volumes(resolved: Resolved) -> list[Json]:
+    size = resolved.limits.get("ephemeral-storage", DEFAULT_DISK)
+    token = {"audience": "cijob-agent", "expirationSeconds": 600, "path": "token"}
+    return [
+        {"name": "workspace", "emptyDir": {"sizeLimit": size}},
+        {"name": "control", "emptyDir": {"sizeLimit": str(_control_bytes(resolved))}},
+        {"name": "token", "projected": {"sources": [{"serviceAccountToken": token}]}},
+    ]
+
+
+def _control_bytes(resolved: Resolved) -> int:
+    """Room for what the job puts into HOME and TMPDIR, and for the archive until it is unpacked.
+
+    Without the latter a source that is too large would evict the Pod, and nobody would hear the
+    agent say so.
+    """
+    archive = resolved.source.archive if resolved.source else None
+    return _disk_bytes(resolved) + (archive.size_bytes if archive else 0)
+
+
+def _disk_bytes(resolved: Resolved) -> int:
+    return int(parse(resolved.limits.get("ephemeral-storage", DEFAULT_DISK)))
