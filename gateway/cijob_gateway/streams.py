@@ -7,9 +7,10 @@ gateway goes away.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from starlette.responses import Response
@@ -17,10 +18,9 @@ from starlette.types import Receive, Scope, Send
 
 from cijob_gateway import metrics
 from cijob_gateway.errors import Problem
-from cijob_gateway.follows import Batch, End, Gap, State
+from cijob_gateway.logitems import Batch, End, Gap, Item, State
 
 Json = dict[str, Any]
-Item = Batch | State | Gap | End
 HEARTBEAT = b": heartbeat\n\n"
 HEARTBEAT_SECONDS = 15.0
 # A client that takes nothing for so long is gone, whatever its connection says.
@@ -38,12 +38,13 @@ def event(kind: str, data: object, identity: str = "") -> bytes:
     return f"{head}event: {kind}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
 
 
+@lru_cache(maxsize=64)
 def encode(item: Item) -> bytes:
-    """An item of a follow as an event."""
+    """An item of a follow as an event. Readers of one log share its batches: each is made once."""
     match item:
         case Batch():
             lines = [line.decode("utf-8", "surrogateescape") for line in item.lines]
-            return event("log", {"attempt": item.last.attempt, "lines": lines}, str(item.last))
+            return event("log", {"attempt": item.attempt, "lines": lines}, str(item.last))
         case State():
             said = {"phase": item.phase, "reason": item.reason, "message": item.message}
             return event("status", {**said, "attempt": item.attempt})
@@ -52,9 +53,22 @@ def encode(item: Item) -> bytes:
         case End():
             said = {"phase": item.phase, "reason": item.reason, "message": item.message}
             log = {"lines": item.lines, "bytes": item.bytes, "sha256": item.sha256}
-            return event(
-                "end", {**said, "exitCode": item.exit_code, **log, "complete": item.complete}
-            )
+            complete = {"exitCode": item.exit_code, **log, "complete": item.complete}
+            return event("end", {**said, **complete})
+
+
+def stamped(batch: Batch) -> Batch:
+    """The same lines, each behind its time; their ids stay."""
+    pairs = zip(batch.timestamps, batch.lines, strict=True)
+    texts = tuple(time + b" " + line for time, line in pairs)
+    return replace(batch, content=replace(batch.content, texts=texts))
+
+
+async def with_times(items: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
+    """A follow whose lines begin with their times."""
+    async with aclosing(items):
+        async for item in items:
+            yield stamped(item) if isinstance(item, Batch) else item
 
 
 @dataclass(frozen=True)
@@ -73,7 +87,7 @@ async def events(items: AsyncGenerator[Item, None], terms: Terms) -> AsyncGenera
     try:
         while True:
             coming = coming or asyncio.ensure_future(anext(items))
-            waits = {coming, draining}
+            waits: set[asyncio.Future[Any]] = {coming, draining}
             done, _ = await asyncio.wait(
                 waits, timeout=terms.heartbeat_seconds, return_when=asyncio.FIRST_COMPLETED
             )
@@ -155,9 +169,3 @@ class Stream(Response):
 async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def follow_of(iterator: AsyncIterator[Item]) -> AsyncGenerator[Item, None]:
-    """A follow as the generator that it is, to be closed when its reader is gone."""
-    assert isinstance(iterator, AsyncGenerator)  # noqa: S101
-    return iterator

@@ -148,7 +148,7 @@ class Gateway:
         *,
         token: str | None = None,
         internal: bool = False,
-        **headers: str,
+        headers: dict[str, str] | None = None,
     ) -> Answer:
         """One request, with the fixture's token unless another is given; status 0: no answer."""
         port = self.internal_port if internal else self.port
@@ -157,8 +157,8 @@ class Gateway:
         request.add_header("Content-Type", "application/json")
         if bearer := self.token if token is None else token:
             request.add_header("Authorization", f"Bearer {bearer}")
-        for name, value in headers.items():
-            request.add_header(name.replace("_", "-"), value)
+        for name, value in (headers or {}).items():
+            request.add_header(name, value)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return Answer(answer.status, dict(answer.headers), answer.read())

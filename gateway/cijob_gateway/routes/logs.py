@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from cijob_api.lines import LineId
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from cijob_api.lines import LineId
 from cijob_api.objects import CIJob
 from cijob_gateway import streams
 from cijob_gateway.errors import BadRequest
@@ -25,6 +25,7 @@ class Wanted(BaseModel):
     follow: bool = Field(default=False, description="Go on until the job's end.")
     tail: int | None = Field(default=None, ge=0, description="The last so many lines.")
     attempt: int | None = Field(default=None, ge=1, description="That attempt only.")
+    timestamps: bool = Field(default=False, description="Each line behind its time (UTC).")
     begin: Literal["start", "now"] = Field(default="start", alias="from")
 
 
@@ -35,16 +36,16 @@ async def logs(
     """Plain text, or, with `Accept: text/event-stream`, events; Last-Event-ID resumes those."""
     job = CIJob.parse(await call.job(namespace, name))
     await call.require("get", namespace, name, "log")
-    items = streams.follow_of(
-        call.parts.follows.follow(
-            job,
-            after=_line_id(call.request.headers.get("Last-Event-ID")),
-            follow=wanted.follow,
-            attempt=wanted.attempt,
-            tail=wanted.tail,
-            from_now=wanted.begin == "now",
-        )
+    items = call.parts.follows.follow(
+        job,
+        after=_line_id(call.request.headers.get("Last-Event-ID")),
+        follow=wanted.follow,
+        attempt=wanted.attempt,
+        tail=wanted.tail,
+        from_now=wanted.begin == "now",
     )
+    if wanted.timestamps:
+        items = streams.with_times(items)
     if EVENTS in call.request.headers.get("Accept", ""):
         return streams.Stream(streams.events(items, _terms(call, job)), streams.HEADERS)
     return streams.Stream(streams.text(items, _terms(call, job)), PLAIN)
@@ -53,7 +54,7 @@ async def logs(
 def followed(call: Call, body: Json) -> Response:
     """A job that was just submitted, followed from its first line: event `job`, then the rest."""
     job = CIJob.parse(body)
-    items = streams.follow_of(call.parts.follows.follow(job, follow=True))
+    items = call.parts.follows.follow(job, follow=True)
     rest = streams.events(items, _terms(call, job))
     return streams.Stream(streams.first(streams.event("job", body), rest), streams.HEADERS)
 
