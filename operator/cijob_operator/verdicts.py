@@ -110,7 +110,8 @@ def _failed_first(pod: PodView, ended: Ended | None) -> AgentView | None:
     if agent is None or agent.ended is None or not agent.failed:
         return None
     if ended is None:
-        return agent
+        # Told to end with its Pod, it has no reason of its own: the rest will say why.
+        return agent if agent.report.reason or not pod.deleting else None
     first, second = agent.ended.finished, ended.finished
     return agent if first and second and first < second else None
 

@@ -271,6 +271,27 @@ def test_what_needs_a_command(job: dict[str, Any], needed: bool) -> None:  # noq
     assert accepted(job, {"script": "make"})
 
 
+def test_what_cannot_be_run_is_said_before_what_does_not_fit_and_that_before_the_policy() -> None:
+    odd = {"pool": "large", "serviceAccountName": "admin"}
+    assert refused({**odd, "source": SOURCE})[0] is Reason.COMMAND_MISSING
+    assert refused(odd)[0] is Reason.NO_FITTING_POOL
+    assert refused({"serviceAccountName": "admin"})[0] is Reason.ADMISSION_DENIED
+
+
+def test_an_architecture_needs_no_leave_and_beats_the_jobs_own_selector() -> None:
+    label = "kubernetes.io/arch"
+    assert accepted({"architecture": "x86_64"})["nodeSelector"] == {label: "amd64"}
+    job = {"nodeSelector": {label: "arm64"}}
+    allow = {"nodeSelector": True}
+    outcome = accepted(job, architecture="amd64", allow=allow)
+    assert outcome["nodeSelector"] == {label: "amd64"}
+
+
+def test_arguments_alone_go_to_the_templates_command() -> None:
+    outcome = accepted({"args": ["b"]}, {"command": ["make"], "args": ["a"]})
+    assert (outcome["command"], outcome["args"]) == (["make"], ["b"])
+
+
 def test_a_job_without_an_image_is_refused_in_words() -> None:
     job = CIJob.parse({"metadata": {"name": "job"}, "spec": {}})
     outcome = resolve(job, None, POOL)

@@ -1,15 +1,19 @@
 """Who was first: the command, we, or the platform; and how we stop what runs."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cijob_api.reasons import Reason
 from cijob_operator.decisions import Decision, Stop
-from cijob_operator.podviews import PodView
+from cijob_operator.podviews import AgentView, ContainerView, Ended, PodView
 from unit.cijob_operator.builders import (
+    NOON,
     after,
+    agent,
     ago,
+    backing_off,
     ended,
     is_running,
     job,
@@ -77,7 +81,56 @@ def test_precedence(seen: str, what: PodView, reason: Reason) -> None:
     assert reason_of(look(job(**cancelled, status=is_running()), what)) == reason
 
 
+def waiting_ended(code: int, agent_said: AgentView, seconds: float = 0, **facts: Any) -> PodView:
+    """A Pod whose agent ended a second ago, and the wrapper so many seconds ago."""
+    what = ended(code, agent=agent_said, **facts)
+    assert what.container
+    assert what.container.ended
+    end = replace(what.container.ended, finished=ago(seconds))
+    return replace(what, container=replace(what.container, ended=end))
+
+
+REJECTED = agent(1, stage="unpack", reason="SourceRejected", message="an entry leads outside")
+KILLED, READY = agent(137, stage="unpack"), agent(137, stage="ready")
+WITH_AGENT: list[tuple[str, PodView, Reason]] = [
+    ("the agent failed, then the backstop ended the wrapper: no command ever ran",
+     waiting_ended(143, REJECTED, **DEADLINE), Reason.SOURCE_REJECTED),
+    ("the agent failed, then the Pod was removed", running(agent=REJECTED, gone=True),
+     Reason.SOURCE_REJECTED),
+    ("the image has no shell: that came before the agent failed",
+     replace(waiting_ended(128, REJECTED, 5), container=ContainerView(
+         ended=Ended(128, "StartError", 'exec: "sh": not found', finished=ago(5)))),
+     Reason.CANNOT_START),
+    ("both ended in one second: the job's own end counts", waiting_ended(3, REJECTED, 1),
+     Reason.COMMAND_FAILED),
+    ("the agent was killed just after ready, before it could say so: exit 0 stays",
+     waiting_ended(0, KILLED), Reason.COMPLETED),
+    ("the agent was killed after ready", ended(3, agent=READY), Reason.COMMAND_FAILED),
+    ("the agent was killed by an eviction of the whole Pod",
+     running(agent=KILLED, phase="Failed", reason="Evicted"), Reason.NODE_PRESSURE),
+    ("the agent was told to end with its Pod, and so was the wrapper",
+     waiting_ended(143, KILLED, deleting=after(29)), Reason.DRAINED),
+    ("cancelled while the agent fetched",
+     waiting_ended(143, KILLED, stop=stopped("Cancelled"), **DEADLINE), Reason.CANCELLED),
+    ("an agent before the job failed, and the kubelet gave up the Pod",
+     pod(phase="Failed", agent=replace(REJECTED, before=True)), Reason.SOURCE_REJECTED),
+    ("an agent before the job said ready, and died",
+     pod(agent=replace(READY, before=True)), Reason.AGENT_FAILED),
+    ("an agent before the job was ended by the backstop",
+     pod(agent=replace(KILLED, before=True), **DEADLINE), Reason.TIMED_OUT),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("seen", "what", "reason"), WITH_AGENT)
+def test_precedence_of_the_agent(seen: str, what: PodView, reason: Reason) -> None:
+    cancelled: dict[str, Any] = {"desiredState": "Cancelled"} if what.stop else {}
+    assert reason_of(look(job(**cancelled, status=is_running()), what)) == reason
+
+
 NOT_YET = [
+    ("the agent is dead, and the command runs", running(agent=READY), after(3600 - 30)),
+    ("told to end with its Pod: the wrapper will, too",
+     running(agent=KILLED, deleting=after(20)), after(20 + 120)),
     ("we cancelled; the Pod's phase will say who was first",
      ended(143, stop=stopped("Cancelled", 1)), after(30 + 10 - 1)),
     ("we cancelled; the command takes its grace",
@@ -134,6 +187,33 @@ def test_a_pod_refused_while_we_stop_it_is_over_at_once() -> None:
     what = refused("OutOfcpu", stop=stopped("Cancelled"))
     decision = look(job(desiredState="Cancelled"), what)
     assert status_of(decision).completion_time
+
+
+AFTER_AGENT = [
+    ("its log is kept", running(agent=REJECTED), ["SourceRejected"], 0),
+    ("it was told already", running(agent=REJECTED, stop=stopped("SourceRejected")), [], 0),
+    ("a Pod that goes anyway is left alone", running(agent=REJECTED, deleting=NOON), [], 0),
+    ("nor does one that is over need a word", ended(0, agent=REJECTED), [], 0),
+    ("a Pod without an agent has no log to keep", running(), [], 1),
+]
+
+
+@pytest.mark.parametrize(("seen", "what", "stops", "deleted"), AFTER_AGENT)
+def test_what_still_runs_of_a_finished_job_is_ended(
+    seen: str, what: PodView, stops: list[str], deleted: int
+) -> None:
+    over = {"phase": "Error", "reason": "SourceRejected", "completionTime": "2026-01-01T12:00:00Z"}
+    decision = look(job(status=over), what)
+    assert [str(stop.reason) for stop in decision.stops] == stops
+    assert len(decision.delete_pods) == deleted
+
+
+def test_the_pod_of_an_agent_that_failed_is_no_obstacle_to_the_next_attempt() -> None:
+    what = running(agent=KILLED)
+    waits = job(status=backing_off("AgentFailed", infrastructure=1))
+    assert look(waits, what, admitted=True).stops == (Stop(what, Reason.AGENT_FAILED),)
+    told = replace(what, stop=stopped("AgentFailed"))
+    assert look(waits, told, admitted=True, now=after(60)).create is not None
 
 
 # -- stopping ---------------------------------------------------------------------------------

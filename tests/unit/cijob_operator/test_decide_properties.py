@@ -10,11 +10,12 @@ from cijob_api.reasons import Reason
 from cijob_operator.act import status_patch
 from cijob_operator.decide import decide
 from cijob_operator.decisions import Decision, Observation, Obstacle, Policy
-from cijob_operator.podviews import view
+from cijob_operator.podviews import AgentView, view
 from cijob_operator.times import format_time
 from unit.cijob_operator.builders import (
     NOON,
     after,
+    agent,
     ago,
     attempt,
     backing_off,
@@ -73,6 +74,12 @@ PODS = [
     ended(0, stop=stopped("Cancelled"), phase="Failed", reason="DeadlineExceeded"),
     ended(143, deleting=after(20)),
     ended(143, gone=True),
+    running(agent=agent()),
+    running(agent=AgentView(waiting="ErrImagePull", message="unknown")),
+    running(agent=agent(1, stage="unpack", reason="SourceRejected")),
+    running(agent=agent(137, stage="fetch"), deleting=after(20)),
+    running(agent=agent(0, stage="done")),
+    starting("PodInitializing", agent=replace(agent(1), before=True)),
     refused("OutOfcpu"),
 ]
 OBSTACLES = [

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from cijob_api.objects import CIJob
 from cijob_api.reasons import Phase, Reason
+from cijob_api.statuses import CIJobStatus
 from cijob_operator.decisions import Decision, Obstacle
 from cijob_operator.podviews import PodView
 from cijob_operator.times import format_time
@@ -115,6 +117,48 @@ def test_the_flapping_words_of_a_pull_are_written_once() -> None:
     known = job(status=first.model_dump(by_alias=True, mode="json", exclude_none=True))
     decision = look(known, starting("ImagePullBackOff", "Back-off pulling image"))
     assert decision.status is None
+
+
+def said(status: CIJobStatus) -> CIJob:
+    """The job after that status was written."""
+    return job(status=status.model_dump(by_alias=True, mode="json", exclude_none=True))
+
+
+def test_the_same_words_are_written_once() -> None:
+    known = said(status_of(look(job(), pod(unschedulable="0/3 nodes"))))
+    decision = look(known, pod(unschedulable="0/3 nodes"))
+    assert decision == Decision(holds_place=True, again=after(600 - 60))
+
+
+@pytest.mark.parametrize(
+    ("before", "changed"),
+    [
+        (pod(unschedulable="0/3 nodes"), pod(unschedulable="0/4 nodes")),
+        (
+            starting("CreateContainerConfigError", 'secret "a" not found'),
+            starting("CreateContainerConfigError", 'secret "b" not found'),
+        ),
+    ],
+)
+def test_other_words_under_the_same_reason_are_written_every_30_seconds_at_most(
+    before: PodView, changed: PodView
+) -> None:
+    known = said(status_of(look(job(), before)))
+    early = look(known, changed, told=ago(20))
+    assert (early.status, early.again) == (None, after(10))
+    assert status_of(look(known, changed, told=ago(30))).message != known.status.message
+    assert status_of(look(known, changed)).message != known.status.message  # after a restart
+
+
+def test_how_many_others_wait_is_no_news() -> None:
+    known = said(status_of(look(job(), passed_over=True, queued=3)))
+    assert look(known, passed_over=True, queued=99).status is None
+
+
+def test_a_long_message_that_was_shortened_is_not_written_again() -> None:
+    long = "0/3 nodes: " + "x" * 4000
+    known = said(status_of(look(job(), pod(unschedulable=long))))
+    assert look(known, pod(unschedulable=long)).status is None
 
 
 def test_an_obstacle_holds_until_its_time_and_then_the_job_tries_again() -> None:

@@ -162,6 +162,40 @@ def test_the_job_gets_no_token_and_the_agent_only_its_own(name: str) -> None:
         assert ("token" in mounted) is (container["name"] == "agent")
 
 
+@pytest.mark.parametrize(("limit", "room"), [("8Mi", 8 << 20), ("1500M", 1500 * 10**6)])
+def test_the_agent_knows_its_room_and_the_archive_has_some_of_its_own(
+    limit: str, room: int
+) -> None:
+    """Else a source that is too large would evict the Pod, and nobody would say why."""
+    source = {"archive": {"sha256": DIGEST, "sizeBytes": 5000}}
+    resources = {"limits": {"ephemeral-storage": limit}}
+    what = job(source=source, script="make", resources=resources)
+    resolved = resolve(what, None, CIPoolSpec(max_concurrent=10))
+    assert isinstance(resolved, Resolved)
+    spec = pod(what, resolved, 1, PodSettings())["spec"]
+    told = {variable["name"]: variable["value"] for variable in spec["containers"][0]["env"]}
+    assert (told["CIJOB_WORKSPACE_BYTES"], told["CIJOB_SOURCE_BYTES"]) == (str(room), "5000")
+    sizes = {v["name"]: v["emptyDir"]["sizeLimit"] for v in spec["volumes"] if "emptyDir" in v}
+    assert sizes == {"workspace": limit, "control": str(room + 5000)}
+
+
+@pytest.mark.parametrize(
+    ("said", "marked"),
+    [
+        ({"source": ARCHIVE, "command": ["make"]}, True),
+        ({"source": ARCHIVE, "script": "make"}, False),
+        ({"source": ARCHIVE, "command": ["make"], "prepare": "Init"}, False),
+        ({"command": ["make"]}, False),
+    ],
+)
+def test_a_wrapped_command_is_marked(said: dict[str, Any], *, marked: bool) -> None:
+    what = job(**said)
+    resolved = resolve(what, None, CIPoolSpec(max_concurrent=10))
+    assert isinstance(resolved, Resolved)
+    notes = pod(what, resolved, 1, PodSettings())["metadata"]["annotations"]
+    assert ("cijob.dev/wrapped-command" in notes) is marked
+
+
 @every_job
 def test_every_container_and_volume_has_its_limits(name: str) -> None:
     manifest = made(name)

@@ -6,8 +6,20 @@ from typing import Any
 
 import pytest
 
+from cijob_api.reasons import Reason
+from cijob_operator.agents import AgentReport
 from cijob_operator.podviews import AgentView, ContainerView, Ended, PodView, view
-from unit.cijob_operator.builders import NOON, after, ago, ended, pod, refused, running
+from unit.cijob_operator.builders import (
+    NOON,
+    after,
+    agent,
+    ago,
+    ended,
+    pod,
+    refused,
+    running,
+    starting,
+)
 
 POD: dict[str, Any] = {
     "apiVersion": "v1",
@@ -116,6 +128,38 @@ def test_no_grace_at_all_is_not_the_default() -> None:
     assert view(body).grace_seconds == 0
 
 
+ENDED_AGENT = {
+    "name": "agent",
+    "state": {
+        "terminated": {
+            "exitCode": 1,
+            "reason": "Error",
+            "message": '{"stage": "unpack", "reason": "SourceRejected", "message": "no"}',
+        }
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("statuses", "before"), [("containerStatuses", False), ("initContainerStatuses", True)]
+)
+def test_an_agent_beside_or_before_the_job(statuses: str, *, before: bool) -> None:
+    body = deepcopy(POD)
+    body["status"] = {statuses: [ENDED_AGENT]}
+    assert view(body).agent == AgentView(
+        ended=Ended(1, "Error"),
+        before=before,
+        report=AgentReport("unpack", Reason.SOURCE_REJECTED, "no"),
+    )
+
+
+def test_a_wrapped_command_is_known_from_the_pod() -> None:
+    body = deepcopy(POD)
+    body["metadata"]["annotations"]["cijob.dev/wrapped-command"] = "true"
+    assert view(body).wrapped_command
+    assert not view(POD).wrapped_command
+
+
 def test_a_container_that_waits() -> None:
     state = {"waiting": {"reason": "ErrImagePull", "message": "manifest unknown"}}
     what = with_state(state).container
@@ -201,6 +245,10 @@ def test_a_deleted_pod_is_what_was_seen_last() -> None:
         (ended(1), True),  # the Pod's phase comes later, and an agent may still run
         (refused("OutOfcpu"), True),
         (pod(phase="Succeeded"), True),
+        (running(agent=agent(1)), False),
+        (running(agent=agent(0, stage="done")), False),
+        (starting(agent=replace(agent(1), before=True)), True),
+        (starting(agent=replace(agent(0, stage="done"), before=True)), False),
     ],
 )
 def test_a_place_is_free_when_the_job_s_container_has_ended(what: PodView, *, over: bool) -> None:
