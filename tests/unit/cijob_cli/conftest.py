@@ -16,8 +16,15 @@ class Ended:
     """All that a caller sees of a command."""
 
     code: int
-    out: str
+    out_bytes: bytes
     err: str
+
+    @property
+    def out(self) -> str:
+        return self.out_bytes.decode()
+
+
+CI = Callable[..., Ended]
 
 
 @pytest.fixture
@@ -44,7 +51,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def ci(gateway: Loopback, home: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
+def ci(gateway: Loopback, home: Path, monkeypatch: pytest.MonkeyPatch) -> CI:
     """Run `ci` with settings that lead to the loopback, without waits between its tries."""
     monkeypatch.setenv("CI_GATEWAY", gateway.url)
     monkeypatch.setenv("CI_TOKEN", "secret")
@@ -53,7 +60,7 @@ def ci(gateway: Loopback, home: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
 
     def run(*arguments: str) -> Ended:
         result = CliRunner().invoke(main, list(arguments), prog_name="ci")
-        return Ended(result.exit_code, result.stdout, result.stderr)
+        return Ended(result.exit_code, result.stdout_bytes, result.stderr)
 
     return run
 

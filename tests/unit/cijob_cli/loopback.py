@@ -113,6 +113,7 @@ class Loopback:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for an acknowledgement
     gateway: Loopback
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
