@@ -26,7 +26,7 @@ def release(cluster: Cluster, crds: None, namespace: str) -> Iterator[Release]:
 
 def start(release: Release, name: str) -> None:
     """Create a job that runs until it is told to end, and wait until it runs."""
-    create(release, name, command=UNTIL_TOLD)
+    create(release, name, command=UNTIL_TOLD, terminationGracePeriodSeconds=1)
     release.cluster.until(f"start of {name}", lambda: phase(release, name) == "Running")
 
 
@@ -111,12 +111,16 @@ def test_a_job_that_runs_outlives_an_uninstall_and_is_found_again(release: Relea
     assert finished(release, "long") == "Succeeded"
 
 
-def test_a_namespace_goes_with_its_jobs_while_nothing_is_installed(release: Release) -> None:
+def test_a_namespace_goes_with_its_jobs_while_nothing_is_installed(
+    cluster: Cluster, crds: None, namespace: str
+) -> None:
+    release = Release(cluster, f"{namespace}-gone")
+    cluster.kubectl("create", "namespace", release.namespace)
     release.install()
     start(release, "long")
     release.uninstall()
-    release.cluster.kubectl("delete", "namespace", release.namespace, "--timeout=90s")
-    assert release.cluster.kubectl("get", "ns", release.namespace, check=False).returncode != 0
+    cluster.kubectl("delete", "namespace", release.namespace, "--timeout=90s")
+    assert cluster.kubectl("get", "ns", release.namespace, check=False).returncode != 0
 
 
 def test_the_first_install_in_a_cluster_knows_the_kinds_that_it_brings(
