@@ -436,8 +436,7 @@ def test_a_follow_resumes_behind_a_line(gateway: Gateway) -> None:
 
 
 def test_bytes_that_are_no_text_arrive_as_they_were(gateway: Gateway) -> None:
-    # containerd takes a carriage return off the end of a line; within one it stays.
-    script = r"printf 'a\377b\r\n\000c'"
+    script = r"printf 'a\377b\rc\n\000d'"
     name = submitted(gateway, command=None, script=script)
     answer = gateway.ask("GET", gateway.jobs(f"/{name}/logs?follow=true"), headers=STREAM)
     lines = [
