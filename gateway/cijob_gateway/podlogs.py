@@ -4,8 +4,8 @@ Used by follows.py. What the log API can do and cannot decides the rules here:
 
 - The end of an answer is never the end of the log. A follow may end early, without an error. So
   the log is opened again some seconds before the last line, that line is found, and reading goes
-  on behind it, until the container has ended (`ended`, which the caller knows) and a read that was
-  begun after that adds nothing.
+  on behind it, until the container has ended (`ended`, which the caller knows) and two answers in a
+  row end alike, the second one asked for after that.
 - `sinceTime` is whole seconds; only the newest rotated file is readable. The last line not found
   is a gap, and is said.
 - Whether a line is really absent is decided by a read without `follow`, for such an answer has an
@@ -84,6 +84,7 @@ class PodLog:
         self._outcome = Outcome.READ
         self._rest = NOTHING
         self._file_ended = False  # the place is where a file of the log ends
+        self._agreeing = 0  # answers in a row that have ended alike, and added nothing
         self._idle = 0  # pauses since lines came
         self._refusals = 0
         self._settled = False
@@ -160,11 +161,10 @@ class PodLog:
         return Reading(self._api, self._source.path, self._place, follow=follow)
 
     async def _read(self, reading: Reading) -> AsyncGenerator[Batch]:
-        sure, before, added = self._ended.is_set(), self._rest, 0
+        sure = self._ended.is_set()
         try:
             async with aclosing(reading.lines()) as found:
                 async for lines in found:
-                    added += len(lines)
                     for batch in self._take(lines):
                         yield batch
         except ApiError as error:
@@ -176,13 +176,20 @@ class PodLog:
         self.trouble = ""
         self._outcome = Outcome.READ if reading.resume.found else Outcome.ABSENT
         if self._outcome is Outcome.READ:
-            self._rest = reading.rest
             self._refusals = 0
-            self._settled = sure and not added and self._rest.texts == before.texts
+            self._agree(reading)
+            # One answer may be cut short and look like an end; two do not end alike by chance.
+            self._settled = sure and self._agreeing >= 2
+
+    def _agree(self, reading: Reading) -> None:
+        """An answer has ended: as the one before it did?"""
+        same = self._rest.texts == reading.rest.texts
+        self._agreeing = self._agreeing + 1 if same else 1
+        self._rest = reading.rest
 
     def _take(self, lines: Lines) -> Iterator[Batch]:
         if lines:
-            self._idle = self._refusals = 0
+            self._idle = self._refusals = self._agreeing = 0
             self._file_ended = False
         for batch in batches(lines, self._source.attempt):
             self.last = batch.last
@@ -242,8 +249,9 @@ class PodLog:
         if reading.strange:
             self._refuse(reading.strange)
             return
-        self._rest = reading.rest
-        self._file_ended = reading.resume.found and reading.at_a_line_end
+        if reading.resume.found:
+            self._agree(reading)
+            self._file_ended = reading.at_a_line_end
 
     # -- what went wrong ---------------------------------------------------------------------------
 
@@ -257,8 +265,8 @@ class PodLog:
         contiguous = False
         if resume.first:
             contiguous = 0 <= seconds_between(after, resume.first) < ROTATION_SECONDS
-        # Nothing as young as the place: the answer was cut short, or the new file is still empty.
-        if resume.newest < after and self._refusals < CUT_SHORT_TRIES:
+        # Nothing younger than the place: the answer was cut short, or the new file is still empty.
+        if resume.newest <= after and self._refusals < CUT_SHORT_TRIES:
             self._refusals += 1
             self._outcome = Outcome.FAILED
             self.trouble = "the answer was cut short"
@@ -274,6 +282,7 @@ class PodLog:
     def _fail(self, error: ApiError) -> None:
         self._outcome = Outcome.FAILED
         self._file_ended = False
+        self._agreeing = 0
         self.trouble = error.message
         if isinstance(error, Unavailable):
             return  # the API server is away: it comes back
@@ -285,6 +294,7 @@ class PodLog:
     def _refuse(self, words: str) -> None:
         self._outcome = Outcome.FAILED
         self._file_ended = False
+        self._agreeing = 0
         self.trouble = words
         self._refusals += 1
         if self._ended.is_set() and self._refusals >= self._pace.tries:

@@ -1,0 +1,178 @@
+"""A Pod's log behind HTTP on the loopback, as API server and kubelet serve it.
+
+It grows, rotates, ends and vanishes as a test says, and can be told to answer badly. A follow ends
+and crosses rotations as the kubelet's does. Nothing here waits for a time.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Self
+
+import aiohttp
+from aiohttp import web
+from kubernetes.aio.client import Configuration
+
+from cijob_kube.api import Api
+from kit.kubelet import Entry, Writer
+
+PATH = "/api/v1/namespaces/{namespace}/pods/{pod}/log"
+NO_POD = 'pods "{}" not found'
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one request is answered; by default well."""
+
+    cut: int | None = None
+    """After so many bytes."""
+    clean: bool = False
+    """The cut looks like an end."""
+    words: bytes = b""
+    """Sent as body at the end."""
+    status: int = 200
+    message: str = ""
+    stays: bool = False
+    """A follow that does not cross into the next file before the container ends."""
+    hangs: bool = False
+    """A follow that does not hear of the container's end."""
+
+
+@dataclass
+class PodLogs:
+    """One container's log and everything that was asked about it."""
+
+    pod: str = "pod"
+    plans: deque[Plan] = field(default_factory=deque)
+    requests: list[dict[str, str]] = field(default_factory=list)
+    followers: int = 0
+    files: list[list[Entry]] = field(default_factory=lambda: [[]])
+    running: bool = True
+    gone: bool = False
+    before: Callable[[dict[str, str]], None] = lambda query: None
+    """Called with each request before it is answered."""
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def write(self, *entries: Entry) -> None:
+        """The job prints."""
+        self.files[-1].extend(entries)
+        self.tell()
+
+    def rotate(self) -> None:
+        """The kubelet begins a new file."""
+        self.files.append([])
+        self.tell()
+
+    def exit(self) -> None:
+        """The container ends."""
+        self.running = False
+        self.tell()
+
+    def tell(self) -> None:
+        """Wake whoever waits for something to happen."""
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is so that a request or a test makes so."""
+        while not condition():
+            await self._news.wait()
+
+    # -- answering ---------------------------------------------------------------------------------
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """A request for the log."""
+        query = dict(request.query)
+        assert query["container"] == "job"
+        assert query["timestamps"] == "true"
+        self.requests.append(query)
+        self.tell()
+        self.before(query)
+        plan = self.plans.popleft() if self.plans else Plan()
+        if self.gone or request.match_info["pod"] != self.pod:
+            return _refusal(404, NO_POD.format(request.match_info["pod"]))
+        if plan.status != 200:
+            return _refusal(plan.status, plan.message)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        follow = query.get("follow") == "true"
+        self.followers += follow
+        self.tell()
+        try:
+            await self._send(request, response, plan)
+        finally:
+            self.followers -= follow
+            self.tell()
+        return response
+
+    async def _send(self, request: web.Request, response: web.StreamResponse, plan: Plan) -> None:
+        left = plan.cut
+        async for part in self._served(dict(request.query), plan):
+            if left is not None and len(part) >= left:
+                await response.write(part[:left])
+                if not plan.clean and request.transport:
+                    request.transport.close()
+                return
+            left = left and left - len(part)
+            await response.write(part)
+        if plan.words:
+            await response.write(plan.words)
+
+    async def _served(self, query: dict[str, str], plan: Plan) -> AsyncIterator[bytes]:
+        writer, file, place = Writer(query.get("sinceTime")), self.files[-1], 0
+        while True:
+            # In parts as large as a socket takes at a time, more or less.
+            entries = file[place : place + 100]
+            place += len(entries)
+            if part := b"".join(map(writer.write, entries)):
+                yield part
+            if entries:
+                continue
+            if query.get("follow") != "true" or plan.words:
+                return
+            if file is not self.files[-1] and not plan.stays:
+                file, place = self.files[-1], 0
+            elif self.running or plan.hangs:
+                await self._news.wait()
+            else:
+                return
+
+
+def _refusal(status: int, message: str) -> web.Response:
+    return web.json_response({"kind": "Status", "message": message}, status=status)
+
+
+@dataclass
+class LogServer:
+    """Logs of several Pods, and an Api that reads them."""
+
+    api: Api
+    pods: dict[str, PodLogs]
+
+    @classmethod
+    @asynccontextmanager
+    async def serving(cls, *logs: PodLogs) -> AsyncIterator[Self]:
+        """Serve them on the loopback."""
+        pods = {log.pod: log for log in logs}
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            log = pods.get(request.match_info["pod"])
+            if log is None:
+                return _refusal(404, NO_POD.format(request.match_info["pod"]))
+            return await log.answer(request)
+
+        app = web.Application()
+        app.router.add_get(PATH, answer)
+        runner = web.AppRunner(app, shutdown_timeout=0.01, handler_cancellation=True)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            yield cls(Api(session, Configuration(host=f"http://{host}:{port}")), pods)
+        for log in logs:
+            log.exit()
+        await runner.cleanup()

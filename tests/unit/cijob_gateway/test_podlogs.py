@@ -1,0 +1,436 @@
+"""A Pod's log is read whole, each line once, whatever the log API does in between."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cijob_api.lines import LineId, Parser
+from cijob_gateway.logitems import Batch, Gap
+from cijob_gateway.podlogs import Pace, PodLog, Source
+from kit.kubelet import SECOND, Entry, served
+from kit.logserver import LogServer, Plan, PodLogs
+
+AT_ONCE = Pace(first=0.0005, most=0.002, silent=0.05, tries=12)
+
+
+def lines(count: int, start: int = 0, step: int = 10**8) -> list[Entry]:
+    """So many lines, a tenth of a second apart."""
+    return [Entry(n * step, b"line %d\n" % n) for n in range(start, start + count)]
+
+
+@dataclass
+class Reader:
+    """A reader of a log and what it was given."""
+
+    log: PodLog
+    ended: asyncio.Event
+    items: list[Batch | Gap] = field(default_factory=list)
+
+    @property
+    def text(self) -> bytes:
+        return b"".join(text for item in self.items for text in _texts(item))
+
+    @property
+    def ids(self) -> list[str]:
+        return [str(i) for item in self.items for i in _ids(item)]
+
+    @property
+    def gaps(self) -> list[str]:
+        return [item.message for item in self.items if isinstance(item, Gap)]
+
+    async def read(self, tell: Callable[[], None] = lambda: None) -> None:
+        async for item in self.log.follow():
+            self.items.append(item)
+            tell()
+
+
+def _texts(item: Batch | Gap) -> tuple[bytes, ...]:
+    return item.lines if isinstance(item, Batch) else (b"<gap>",)
+
+
+def _ids(item: Batch | Gap) -> list[LineId]:
+    return list(item.content.ids(1)) if isinstance(item, Batch) else []
+
+
+def reader(server: LogServer, after: LineId | None = None, pace: Pace = AT_ONCE) -> Reader:
+    ended = asyncio.Event()
+    log = PodLog(server.api, Source("ns", "pod", 1), ended, pace=pace)
+    return Reader(log.begin_after(after), ended)
+
+
+def told(entries: list[Entry]) -> tuple[bytes, list[str]]:
+    """The text and the ids of a log read whole."""
+    parser = Parser()
+    parts = [parser.feed(served(entries)), parser.finish()]
+    texts = b"".join(text for part in parts for text in part.texts)
+    return texts, [str(i) for part in parts for i in part.ids(1)]
+
+
+Script = Callable[[PodLogs, Reader], Awaitable[None]]
+
+
+def followed(logs: PodLogs, script: Script, after: LineId | None = None) -> Reader:
+    """Follow a log while a script makes things happen; the reader, when it has ended."""
+
+    async def run() -> Reader:
+        async with LogServer.serving(logs) as server, asyncio.timeout(20):
+            found = reader(server, after)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(found.read(logs.tell))
+                await script(logs, found)
+        return found
+
+    return asyncio.run(run())
+
+
+async def ends(logs: PodLogs, found: Reader) -> None:
+    """The container ends, and the job's status says so."""
+    logs.exit()
+    found.ended.set()
+
+
+def test_a_log_is_followed_from_its_first_line_to_its_last() -> None:
+    async def script(logs: PodLogs, found: Reader) -> None:
+        for n in range(0, 50, 5):
+            logs.write(*lines(5, n))
+            await logs.until(lambda n=n: len(found.ids) == n + 5)  # type: ignore[misc]
+        await ends(logs, found)
+
+    found = followed(PodLogs(), script)
+    assert (found.text, found.ids) == told(lines(50))
+    assert not found.log.refused
+
+
+@pytest.mark.parametrize("last", [b"no newline", b"\n", b"\xff\x00\r\n"])
+def test_the_last_line_is_given_as_it_is(last: bytes) -> None:
+    entries = [*lines(3), Entry(SECOND, last)]
+    logs = PodLogs()
+    logs.write(*entries)
+    assert followed(logs, ends).text == told(entries)[0]
+
+
+def test_a_job_that_prints_nothing_has_an_empty_log() -> None:
+    found = followed(PodLogs(), ends)
+    assert (found.items, found.log.refused) == ([], "")
+
+
+@pytest.mark.parametrize("clean", [True, False], ids=["as-if-ended", "broken"])
+@pytest.mark.parametrize("cut", [1, 20, 35, 40, 250, 1000])
+def test_a_follow_that_ends_early_is_opened_again_behind_the_last_line(
+    *, cut: int, clean: bool
+) -> None:
+    logs = PodLogs(plans=deque_of(Plan(cut=cut, clean=clean), Plan(), Plan(cut=cut, clean=clean)))
+    logs.write(*lines(100))
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        await logs.until(lambda: len(found.ids) == 100)
+        logs.write(*lines(20, 100))
+        await logs.until(lambda: len(found.ids) == 120)
+        await ends(logs, found)
+
+    found = followed(logs, script)
+    assert (found.text, found.ids) == told(lines(120))
+
+
+def deque_of(*plans: Plan) -> "deque[Plan]":
+    return deque(plans)
+
+
+def test_the_api_server_away_for_a_while_costs_no_line() -> None:
+    logs = PodLogs()
+    logs.write(*lines(100))
+    away = [Plan(status=503, message="shutting down")] * 5
+    logs.plans.extend([Plan(cut=2000), *away])
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        await logs.until(lambda: len(found.ids) == 100)
+        logs.plans.extend(away)  # and again at the very end
+        await ends(logs, found)
+
+    found = followed(logs, script)
+    assert (found.text, found.ids, found.log.refused) == (*told(lines(100)), "")
+
+
+def test_a_container_that_waits_to_start_is_waited_for() -> None:
+    waiting = Plan(status=400, message='container "job" in pod "pod" is waiting to start')
+    logs = PodLogs(plans=deque_of(*[waiting] * 10))
+    logs.write(*lines(3))
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        await logs.until(lambda: len(found.ids) == 3)
+        await ends(logs, found)
+
+    assert followed(logs, script).text == told(lines(3))[0]
+
+
+def test_the_kubelet_s_troubles_are_waited_out_and_never_given_as_lines() -> None:
+    words = b"failed to create fsnotify watcher: too many open files"
+    logs = PodLogs(plans=deque_of(Plan(words=words), Plan(words=words + b"\n"), Plan(words=words)))
+    logs.write(*lines(30))
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        await logs.until(lambda: not logs.plans)
+        logs.write(*lines(30, 30))
+        await logs.until(lambda: len(found.ids) == 60)
+        await ends(logs, found)
+
+    found = followed(logs, script)
+    assert (found.text, found.ids) == told(lines(60))
+
+
+def test_words_glued_to_an_unfinished_line_are_not_taken_for_it() -> None:
+    entries = [*lines(3), Entry(SECOND, b"and so")]
+    logs = PodLogs(plans=deque_of(Plan(words=b"too many open files"), Plan(words=b"again")))
+    logs.write(*entries)
+    assert followed(logs, ends).text == told(entries)[0]
+
+
+def test_the_end_is_not_waited_for_when_the_follow_does_not_hear_of_it() -> None:
+    logs = PodLogs(plans=deque_of(Plan(hangs=True)))
+    logs.write(*lines(10))
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        await logs.until(lambda: len(found.ids) == 10)
+        assert logs.followers == 1
+        logs.files[-1].extend(lines(5, 10))  # the follow is told nothing
+        await ends(logs, found)
+
+    found = followed(logs, script)
+    assert found.text == told(lines(15))[0]
+
+
+# -- rotation ----------------------------------------------------------------------------------
+
+
+def test_a_live_follow_crosses_rotations() -> None:
+    async def script(logs: PodLogs, found: Reader) -> None:
+        for n in range(0, 50, 10):
+            logs.write(*lines(10, n))
+            await logs.until(lambda n=n: len(found.ids) == n + 10)  # type: ignore[misc]
+            logs.rotate()
+        await ends(logs, found)
+
+    found = followed(PodLogs(), script)
+    assert (found.text, found.ids) == told(lines(50))
+
+
+def test_a_follow_that_ends_with_the_last_but_one_file_loses_nothing() -> None:
+    logs = PodLogs(plans=deque_of(Plan(stays=True)))
+    logs.write(*lines(20))
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        await logs.until(lambda: len(found.ids) == 20)
+        logs.rotate()
+        logs.write(*lines(30, 20))
+        await ends(logs, found)
+
+    found = followed(logs, script)
+    assert (found.text, found.ids, found.gaps) == (*told(lines(50)), [])
+
+
+def test_a_log_rotated_after_its_last_line_is_whole() -> None:
+    logs = PodLogs()
+    logs.write(*lines(20))
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        await logs.until(lambda: len(found.ids) == 20)
+        logs.rotate()
+        await ends(logs, found)
+
+    found = followed(logs, script)
+    assert (found.text, found.ids, found.gaps) == (*told(lines(20)), [])
+
+
+def test_lines_rotated_away_while_nobody_followed_are_a_gap() -> None:
+    logs = PodLogs(plans=deque_of(Plan(cut=31 * 4 + 7 * 4 + 5)))
+    logs.write(*lines(10))
+
+    def rotate(query: dict[str, str]) -> None:
+        if len(logs.requests) == 2:
+            logs.rotate()
+            logs.write(*lines(5, 100))
+
+    logs.before = rotate
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        await logs.until(lambda: len(found.ids) == 9)
+        await ends(logs, found)
+
+    found = followed(logs, script)
+    before, after = told(lines(4))[0], told(lines(5, 100))[0]
+    assert found.text == before + b"<gap>" + after
+    assert "lines are missing here" in found.gaps[0]
+    assert str(LineId.parse(told(lines(4))[1][-1])) in found.gaps[0]
+
+
+def test_an_answer_that_is_cut_before_the_place_is_no_gap() -> None:
+    logs = PodLogs(plans=deque_of(Plan(cut=3000, clean=True), *[Plan(cut=50, clean=True)] * 2))
+    logs.write(*lines(100))
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        await logs.until(lambda: len(found.ids) == 100)
+        await ends(logs, found)
+
+    found = followed(logs, script)
+    assert (found.text, found.gaps) == (told(lines(100))[0], [])
+
+
+def test_a_place_rotated_away_between_two_requests_is_decided_by_an_answer_with_an_end() -> None:
+    logs = PodLogs(plans=deque_of(Plan(cut=200)))
+    logs.write(*lines(10))
+
+    def rotate(query: dict[str, str]) -> None:
+        if len(logs.requests) == 3:  # the follow after the read that has found the place
+            logs.rotate()
+            logs.write(*lines(5, 10))
+
+    logs.before = rotate
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        await logs.until(lambda: len(found.ids) == 15)
+        logs.write(*lines(5, 15))
+        await logs.until(lambda: len(found.ids) == 20)
+        await ends(logs, found)
+
+    found = followed(logs, script)
+    # Nothing was lost, but nobody can know: that is said.
+    assert found.text == told(lines(10))[0] + b"<gap>" + told(lines(10, 10))[0]
+
+
+# -- coming back -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", [0, 1, 17, 49])
+def test_who_comes_back_goes_on_behind_the_last_line(place: int) -> None:
+    entries = lines(50)
+    _, ids = told(entries)
+    logs = PodLogs()
+    logs.write(*entries)
+    found = followed(logs, ends, LineId.parse(ids[place]))
+    assert found.ids == ids[place + 1 :]
+    assert found.text == b"".join(e.text for e in entries[place + 1 :])
+    assert all("sinceTime" in query for query in logs.requests[:1])
+
+
+def test_who_comes_back_to_a_log_without_that_line_is_told_of_the_gap() -> None:
+    logs = PodLogs()
+    logs.write(*lines(5))
+    found = followed(logs, ends, LineId(1, "2020-01-01T00:00:00.000000000Z", 0))
+    assert found.text == b"<gap>" + told(lines(5))[0]
+
+
+def test_a_pod_that_is_gone_ends_the_log_with_words() -> None:
+    logs = PodLogs()
+    logs.write(*lines(5))
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        await logs.until(lambda: len(found.ids) == 5)
+        logs.gone = True
+        await ends(logs, found)
+
+    found = followed(logs, script)
+    assert found.text == told(lines(5))[0]
+    assert found.log.refused == "Pod pod is gone, and the rest of its log with it"
+
+
+def test_a_log_that_can_no_longer_be_read_is_given_up_with_the_kubelet_s_words() -> None:
+    words = b"unable to retrieve container logs for containerd://1234"
+    found = followed(PodLogs(plans=deque_of(*[Plan(words=words)] * 30)), ends)
+    assert found.items == []
+    assert found.log.refused.endswith(words.decode())
+
+
+def test_a_log_that_fails_at_once_is_not_asked_for_without_pause() -> None:
+    async def run() -> int:
+        logs = PodLogs(plans=deque_of(*[Plan(status=503)] * 1000))
+        async with LogServer.serving(logs) as server:
+            found = reader(server, pace=Pace(first=0.001, most=60))
+            task = asyncio.create_task(found.read())
+            await logs.until(lambda: len(logs.requests) == 5)
+            pauses = found.log._idle
+            task.cancel()
+            await asyncio.wait({task})
+        return pauses
+
+    assert asyncio.run(run()) == 4
+
+
+# -- nothing is left behind --------------------------------------------------------------------
+
+
+def test_a_reader_that_goes_leaves_no_task_and_no_stream() -> None:
+    async def run() -> None:
+        logs = PodLogs()
+        logs.write(*lines(10))
+        async with LogServer.serving(logs) as server:
+            before = asyncio.all_tasks()
+            found = reader(server)
+            task = asyncio.create_task(found.read(logs.tell))
+            await logs.until(lambda: len(found.ids) == 10 and logs.followers == 1)
+            task.cancel()
+            await asyncio.wait({task})
+            await logs.until(lambda: logs.followers == 0)
+            left = {
+                t for t in asyncio.all_tasks() - before if "Reader" in repr(t) or "Step" in repr(t)
+            }
+            assert not left
+
+    asyncio.run(run())
+
+
+# -- anything can happen -----------------------------------------------------------------------
+
+plans = st.builds(
+    Plan,
+    cut=st.none() | st.integers(0, 600),
+    clean=st.booleans(),
+    words=st.sampled_from([b"", b"", b"", b"too many open files"]),
+    status=st.sampled_from([200, 200, 200, 200, 503, 500, 429]),
+)
+steps = st.sampled_from([0, 0, 1, 1000, -1, -1000, 10**6, 2 * SECOND, 9 * SECOND])
+texts = st.sampled_from([b"x\n", b"\n", b"\xff\r\n", b"a piece", b"same\n", b"y" * 300 + b"\n"])
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(st.lists(st.tuples(steps, texts), max_size=8), min_size=1, max_size=5),
+    st.lists(plans, max_size=8),
+)
+def test_whatever_the_answers_each_line_is_given_once_and_in_order(
+    bursts: list[list[tuple[int, bytes]]], bad: list[Plan]
+) -> None:
+    now, entries = SECOND, []
+    grown = []
+    for burst in bursts:
+        for step, text in burst:
+            now += step
+            entries.append(Entry(now, text))
+        grown.append(len(entries))
+    # No two answers in a row that are cut and look ended: that cannot be told from the end.
+    logs = PodLogs(
+        plans=deque(p for plan in bad for p in ([plan, Plan()] if plan.clean else [plan]))
+    )
+
+    def grow(query: dict[str, str]) -> None:
+        """With each request the log has grown."""
+        if grown:
+            logs.files[-1].extend(entries[len(logs.files[-1]) : grown.pop(0)])
+            logs.tell()
+
+    logs.before = grow
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        logs.write(*entries[: grown.pop(0)])
+        await logs.until(lambda: bool(logs.requests))
+        logs.write(*entries[len(logs.files[-1]) :])
+        grown.clear()
+        await ends(logs, found)
+
+    found = followed(logs, script)
+    assert (found.text, found.ids, found.gaps) == (*told(entries), [])
+    assert not found.log.refused
