@@ -51,6 +51,7 @@ class Following:
             self._log(event)
         elif event.kind == "job":
             self.job = dict(event.data())
+            self.screen.note(f"job {self.name}")
         elif event.kind == "status":
             self._status(read_status(event.data()))
         elif event.kind == "gap":

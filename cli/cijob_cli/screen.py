@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import click
 
+from cijob_api.reasons import Phase
 from cijob_cli.escapes import without_escapes
 from cijob_cli.events import End, Status
 from cijob_cli.settings import colours_wanted
@@ -49,7 +50,9 @@ class Screen:
         self.note(f"warning: {text}", "yellow")
 
     def status(self, status: Status) -> None:
-        """Where the job is now."""
+        """Where the job is now, if there is something to say."""
+        if status.phase == Phase.QUEUED and not status.message and not status.reason:
+            return
         attempt = f"attempt {status.attempt} " if status.attempt > 1 else ""
         words = status.message or status.reason
         self.note(f"{attempt}{status.phase.lower()}" + (f": {words}" if words else ""))
@@ -60,7 +63,9 @@ class Screen:
 
     def end(self, end: End, *, took: str, following: str) -> None:
         """The last line: how it ended, and what to do next."""
-        code = "" if end.exit_code is None else f", exit code {end.exit_code}"
+        # The operator's own words for a plain end are the exit code again.
+        told = end.exit_code is None or f"exit code {end.exit_code}" in end.message
+        code = "" if told else f", exit code {end.exit_code}"
         reason = f" ({end.reason})" if end.reason else ""
         words = f": {end.message}" if end.message else ""
         took = f" after {took}" if took else ""

@@ -58,8 +58,8 @@ def ci(gateway: Loopback, home: Path, monkeypatch: pytest.MonkeyPatch) -> CI:
     monkeypatch.setenv("CI_NAMESPACE", "team")
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
 
-    def run(*arguments: str) -> Ended:
-        result = CliRunner().invoke(main, list(arguments), prog_name="ci")
+    def run(*arguments: str, called: str = "ci") -> Ended:
+        result = CliRunner().invoke(main, list(arguments), prog_name=called)
         return Ended(result.exit_code, result.stdout_bytes, result.stderr)
 
     return run

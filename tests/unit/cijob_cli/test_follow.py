@@ -1,4 +1,3 @@
-
 import pytest
 
 from unit.cijob_cli.conftest import CI

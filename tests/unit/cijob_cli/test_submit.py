@@ -5,7 +5,7 @@ import pytest
 
 from cijob_api.objects import CIJob
 from unit.cijob_cli.conftest import CI
-from unit.cijob_cli.loopback import Loopback, end, log, problem, status
+from unit.cijob_cli.loopback import Loopback, end, event, log, problem, status
 
 pytestmark = pytest.mark.usefixtures("project")
 
@@ -23,7 +23,8 @@ def test_submit_uploads_the_directory_shows_the_log_and_ends_as_the_job(
     gateway.streams = [[log("1 passed\n"), end(log_text="1 passed\n", exitCode=0)]]
     ended = ci("submit", "test")
     assert (ended.code, ended.out) == (0, "1 passed\n")
-    uploaded, last = ended.err.splitlines()
+    uploaded, name, last = ended.err.splitlines()
+    assert name == "ci: job test-01"
     assert uploaded.startswith("ci: uploaded ")
     assert uploaded.endswith("B (1 file)")
     assert last.startswith("ci: Succeeded (Succeeded) after ")
@@ -128,10 +129,18 @@ def test_dry_run_prints_the_checked_job_and_stores_nothing(ci: CI, gateway: Loop
 
 def test_status_changes_are_short_lines_each_told_once(ci: CI, gateway: Loopback) -> None:
     waiting = status("Queued", "2 jobs are in front")
-    gateway.streams = [[waiting, waiting, status("Running", attempt=2), end()]]
+    gateway.streams = [
+        [
+            event("status", {"phase": "Queued"}),
+            waiting,
+            waiting,
+            status("Running", attempt=2),
+            end(),
+        ]
+    ]
     lines = ci("submit", "test").err.splitlines()
-    assert lines[1:3] == ["ci: queued: 2 jobs are in front", "ci: attempt 2 running: Running"]
-    assert len(lines) == 4
+    assert lines[2:4] == ["ci: queued: 2 jobs are in front", "ci: attempt 2 running: Running"]
+    assert len(lines) == 5
 
 
 def test_defaults_of_the_project_fill_in_and_flags_win(
