@@ -7,6 +7,7 @@ user's token can open nothing of the agents' by any mistake in a route.
 import logging
 from http import HTTPStatus
 from time import monotonic
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,12 +16,18 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cijob_gateway import metrics
-from cijob_gateway.errors import TYPES, BadRequest, Down, Problem, problem_of
+from cijob_gateway.errors import TYPES, BadRequest, Down, Problem, ProblemDocument, problem_of
 from cijob_gateway.parts import Parts
 from cijob_gateway.routes import about, agents, health, jobs, logs, sources
 from cijob_kube.errors import ApiError, Denied
 
 logger = logging.getLogger(__name__)
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "Anything but success",
+        "content": {"application/problem+json": {"schema": ProblemDocument.model_json_schema()}},
+    }
+}
 ABOUT = "Submit jobs, follow them, and get what they leave behind. Errors are RFC 9457 documents."
 
 
@@ -28,7 +35,7 @@ def user_app(parts: Parts | None) -> FastAPI:
     """The user API. Without parts it can only describe itself."""
     app = _app("cijob", parts)
     for router in (about.router, sources.router, jobs.router, logs.router):
-        app.include_router(router)
+        app.include_router(router, responses=PROBLEMS)
     return app
 
 

@@ -21,10 +21,21 @@ Problem                      `detail` is fact + number + next step, for the pers
 
 from typing import ClassVar
 
+from pydantic import BaseModel, Field
+
 from cijob_kube import errors as kube
 
 TYPES = "https://cijob.dev/problems/"
 RETRY_SECONDS = 2
+
+
+class ProblemDocument(BaseModel):
+    """An RFC 9457 problem, as it is described in OpenAPI; some have fields of their own besides."""
+
+    type: str = Field(description="Which problem: a URL that ends with its name.")
+    title: str
+    status: int
+    detail: str = Field(description="What is wrong and what to do, for the person who asked.")
 
 
 class Problem(Exception):

@@ -4,13 +4,14 @@ A job in an answer is the CIJob itself, as Kubernetes has it.
 """
 
 import json
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError
 
 from cijob_api import names
+from cijob_api.objects import CIJob
 from cijob_gateway.errors import BadRequest, SourceGone, SourceMissing
 from cijob_gateway.jobs import Filter
 from cijob_gateway.parts import Call, Called, Name, Namespace
@@ -20,6 +21,7 @@ from cijob_gateway.store import Wanted, source_name
 from cijob_gateway.submissions import Identity, Repetition, Submission, repeated
 from cijob_gateway.watches import Json
 
+Answers = dict[int | str, dict[str, Any]]
 T = TypeVar("T", Submission, Repetition)
 router = APIRouter(prefix="/v1/namespaces/{namespace}/jobs", tags=["jobs"])
 SPEC_BYTES = 1 << 20
@@ -43,6 +45,15 @@ class Asked(BaseModel):
     dryRun: bool = Field(default=False, description="Checked only; nothing is stored.")  # noqa: N815
 
 
+class Page(BaseModel):
+    """Some jobs, newest first."""
+
+    items: list[CIJob]
+    token: str | None = Field(alias="continue", description="Of the next page, if there is one.")
+
+
+NEW: Answers = {201: {"model": CIJob}, 200: {"model": CIJob, "description": "There already"}}
+ONE: Answers = {200: {"model": CIJob}}
 How = Annotated[Asked, Query()]
 Key = Annotated[
     str | None,
@@ -50,7 +61,7 @@ Key = Annotated[
 ]
 
 
-@router.post("", status_code=201, summary="Submit a job", openapi_extra=BODY)
+@router.post("", status_code=201, summary="Submit a job", openapi_extra=BODY, responses=NEW)
 async def submit(
     namespace: Namespace, call: Called, how: How, idempotency_key: Key = None
 ) -> Response:
@@ -65,7 +76,7 @@ async def submit(
     return JSONResponse(job, status_code=201 if new else 200)
 
 
-@router.get("", summary="List jobs, newest first")
+@router.get("", summary="List jobs, newest first", responses={200: {"model": Page}})
 async def listing(
     namespace: Namespace, call: Called, wanted: Annotated[Filter, Query()]
 ) -> Response:
@@ -75,13 +86,13 @@ async def listing(
     return JSONResponse({"items": items, "continue": token})
 
 
-@router.get("/{name}", summary="Look at a job")
+@router.get("/{name}", summary="Look at a job", responses=ONE)
 async def look(namespace: Namespace, name: Name, call: Called) -> Response:
     """The job as it is now."""
     return JSONResponse(await call.job(namespace, name))
 
 
-@router.post("/{name}/cancel", summary="Cancel a job")
+@router.post("/{name}/cancel", summary="Cancel a job", responses=ONE)
 async def cancel(namespace: Namespace, name: Name, call: Called) -> Response:
     """Ask for its end; asking twice is no error."""
     job = await call.job(namespace, name)
@@ -89,7 +100,7 @@ async def cancel(namespace: Namespace, name: Name, call: Called) -> Response:
     return JSONResponse(await call.parts.jobs.cancel(job))
 
 
-@router.post("/{name}/retry", status_code=201, summary="Run a job once more")
+@router.post("/{name}/retry", status_code=201, summary="Run a job once more", responses=NEW)
 async def retry(namespace: Namespace, name: Name, call: Called, how: How) -> Response:
     """A new job with the same spec and the same source; nothing is uploaded."""
     before = await call.job(namespace, name)
