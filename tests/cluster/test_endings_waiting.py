@@ -209,8 +209,8 @@ def test_a_pod_that_is_invalid_ends_with_the_api_servers_words(jobs: Operator) -
     ("field", "value"),
     [
         ("artifacts", [{"name": "all", "path": "out"}]),
-        ("toolchains", ["gcc"]),
-        ("pool", "large"),
+        ("cache", [{"key": "pip", "paths": ["pip"]}]),
+        ("concurrency", {"group": "deploy"}),
     ],
 )
 def test_what_is_not_built_yet_is_named(jobs: Operator, field: str, value: Any) -> None:

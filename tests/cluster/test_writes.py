@@ -15,6 +15,7 @@ import pytest
 
 from kit.cluster import Cluster
 from kit.operator import Operator
+from kit.sources import archive, serve
 
 Json = dict[str, Any]
 # kopf's requests and the operator's own have it both.
@@ -82,6 +83,49 @@ def test_a_job_that_runs_costs_three_writes(operator: Operator) -> None:
     job = operator.submit("runs", **RUNS)
     assert operator.finished(job)["reason"] == "Completed"
     assert writes(operator, job) == [CREATE, STATUS, STATUS]
+
+
+@pytest.mark.seam
+def test_a_job_with_a_source_costs_three_writes_as_well(
+    cluster: Cluster, crds: None, namespace: str, tmp_path: Path
+) -> None:
+    tree = archive({"hello.txt": "hello"})
+    settings = {"CIJOB_GATEWAY": serve(cluster, namespace, tree)}
+    operator = Operator(cluster, namespace, tmp_path, settings).start()
+    job = operator.submit("sourced", source=tree.source, script="cat hello.txt; sleep 2")
+    assert operator.finished(job)["reason"] == "Completed"
+    assert writes(operator, job) == [CREATE, STATUS, STATUS]
+    assert operator.stop() == 0
+
+
+@pytest.mark.seam
+def test_an_agent_that_failed_costs_the_end_and_a_stop(
+    cluster: Cluster, crds: None, namespace: str, tmp_path: Path
+) -> None:
+    settings = {"CIJOB_GATEWAY": serve(cluster, namespace, archive({}))}
+    operator = Operator(cluster, namespace, tmp_path, settings).start()
+    job = operator.submit("rejected", source=archive({"a": "b"}).source, script="true")
+    assert operator.finished(job)["reason"] == "SourceRejected"
+    ran = writes(operator, job)
+    assert ran in ([CREATE, STATUS, STOP], [CREATE, STATUS, STATUS, STOP])  # Running, or not yet
+    assert operator.stop() == 0
+
+
+@pytest.mark.seam
+def test_other_words_under_a_reason_cost_one_write_in_30_seconds(operator: Operator) -> None:
+    huge = {"requests": {"cpu": "1000"}}
+    job = operator.submit("wordy", command=["true"], resources=huge)
+    operator.until_reason(job, "Unschedulable")
+    for name in ("first", "second", "third"):
+        waiting = {"reason": "CreateContainerConfigError", "message": f"{name} is missing"}
+        states = [{"name": "job", "state": {"waiting": waiting}}]
+        operator.forge(f"{job}-1", containerStatuses=states)
+        if name == "first":
+            operator.until_reason(job, "ConfigMissing")
+    operator.cluster.until(
+        "the last words", lambda: operator.status(job)["message"] == "third is missing", 45
+    )
+    assert writes(operator, job) == [CREATE, STATUS, STATUS, STATUS]
 
 
 @pytest.mark.seam
