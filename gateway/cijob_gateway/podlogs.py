@@ -217,7 +217,8 @@ class PodLog:
     ) -> AsyncGenerator[Batch]:
         told = False
         while not reading.overdue:
-            if await steps.wait(ended, None if reading.resume.found else self._pace.silent):
+            patience = None if reading.resume.found else self._pace.silent
+            if await steps.wait(None if told else ended, patience):
                 lines = steps.take()
                 if lines is None:
                     self._end(reading)

@@ -81,11 +81,11 @@ class Steps:
         self._lines = lines
         self._step: asyncio.Task[Lines | None] | None = None
 
-    async def wait(self, other: asyncio.Task[bool], seconds: float | None) -> bool:
+    async def wait(self, other: asyncio.Task[bool] | None, seconds: float | None) -> bool:
         """Wait for the next step, for the other thing, or so long; whether the step is there."""
         if self._step is None:
             self._step = asyncio.create_task(self._next())
-        waited = {self._step} if other.done() else {self._step, other}
+        waited = {self._step, other} if other else {self._step}
         await asyncio.wait(waited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         return self._step.done()
 

@@ -411,10 +411,9 @@ def test_whatever_the_answers_each_line_is_given_once_and_in_order(
             now += step
             entries.append(Entry(now, text))
         grown.append(len(entries))
-    # No two answers in a row that are cut and look ended: that cannot be told from the end.
-    logs = PodLogs(
-        plans=deque(p for plan in bad for p in ([plan, Plan()] if plan.clean else [plan]))
-    )
+    # No two answers in a row that look ended and are not: those cannot be told from the end.
+    apart = [(plan, Plan()) if plan.clean or plan.words else (plan,) for plan in bad]
+    logs = PodLogs(plans=deque(plan for plans in apart for plan in plans))
 
     def grow(query: dict[str, str]) -> None:
         """With each request the log has grown."""

@@ -1,0 +1,503 @@
+"""Any number of readers of a job's log: each gets everything, and none disturbs another."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from cijob_api.lines import LineId
+from cijob_api.objects import CIJob
+from cijob_gateway.follows import Batch, End, Follows, Gap, Item, State
+from cijob_gateway.podlogs import Pace
+from kit.kubelet import SECOND, Entry
+from kit.logserver import LogServer, Plan, PodLogs
+
+AT_ONCE = Pace(first=0.0005, most=0.002, silent=0.05, tries=3)
+TIME = "2026-03-01T12:00:00Z"
+LINE = 10**8
+
+
+def lines(count: int, start: int = 0) -> list[Entry]:
+    """So many lines, a tenth of a second apart."""
+    return [Entry(n * LINE, b"line %d\n" % n) for n in range(start, start + count)]
+
+
+def text(count: int, start: int = 0) -> bytes:
+    """What they say."""
+    return b"".join(entry.text for entry in lines(count, start))
+
+
+class Jobs:
+    """One job, as the gateway's watch of CIJobs would show it."""
+
+    def __init__(self) -> None:
+        self.job: CIJob | None = None
+        self.readers = 0
+        self._news = asyncio.Event()
+        self.set("Queued")
+
+    def set(self, phase: str, attempts: list[dict[str, Any]] | None = None, **status: Any) -> None:
+        """The operator writes the job's status."""
+        metadata = {"name": "job", "namespace": "ns", "uid": "1"}
+        told = {"phase": phase, "attempts": attempts or [], **status}
+        self.tell(CIJob.parse({"metadata": metadata, "spec": {"image": "x"}, "status": told}))
+
+    def tell(self, job: CIJob | None) -> None:
+        """The job is so now; None: it was deleted."""
+        self.job = job
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def find(self, namespace: str, name: str) -> CIJob | None:
+        return self.job
+
+    async def changes(self, namespace: str, name: str, uid: str) -> AsyncGenerator[CIJob | None]:
+        self.readers += 1
+        try:
+            while True:
+                news = self._news
+                yield self.job
+                await news.wait()
+        finally:
+            self.readers -= 1
+
+
+def attempt(number: int = 1, *, started: bool = True, ended: bool = False) -> dict[str, Any]:
+    """An attempt in a job's status."""
+    found: dict[str, Any] = {"number": number, "podName": f"pod-{number}"}
+    if started:
+        found["startTime"] = TIME
+    if ended:
+        found["completionTime"] = TIME
+    return found
+
+
+@dataclass
+class Reader:
+    """A reader and what it was given."""
+
+    items: list[Item] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    task: "asyncio.Task[None] | None" = None
+
+    @property
+    def text(self) -> bytes:
+        return b"".join(t for item in self.items if isinstance(item, Batch) for t in item.lines)
+
+    @property
+    def ids(self) -> list[LineId]:
+        batches = (item for item in self.items if isinstance(item, Batch))
+        return [i for batch in batches for i in batch.content.ids(batch.attempt)]
+
+    @property
+    def states(self) -> list[str]:
+        return [item.phase for item in self.items if isinstance(item, State)]
+
+    @property
+    def gaps(self) -> list[str]:
+        return [item.message for item in self.items if isinstance(item, Gap)]
+
+    @property
+    def end(self) -> End:
+        last = self.items[-1]
+        assert isinstance(last, End)
+        return last
+
+    async def until(self, condition: Callable[["Reader"], bool]) -> None:
+        """Wait until what was given is so."""
+        while not condition(self):
+            self.news.clear()
+            await self.news.wait()
+
+    async def done(self) -> "Reader":
+        """Wait for the end of the stream."""
+        assert self.task
+        await self.task
+        return self
+
+    async def leave(self) -> None:
+        """The client is gone."""
+        assert self.task
+        self.task.cancel()
+        await asyncio.wait({self.task})
+
+    async def read(self, items: AsyncGenerator[Item]) -> None:
+        async for item in items:
+            self.items.append(item)
+            self.news.set()
+
+
+@dataclass
+class Scene:
+    """A job, its Pods' logs, and who reads them."""
+
+    server: LogServer
+    jobs: Jobs
+    follows: Follows
+    logs: PodLogs
+
+    def reader(self, **wish: Any) -> Reader:
+        """Somebody begins to read."""
+        reader = Reader()
+        reader.task = asyncio.create_task(reader.read(self.open(**wish)))
+        return reader
+
+    def open(self, **wish: Any) -> AsyncGenerator[Item]:
+        assert self.jobs.job
+        return self.follows.follow(self.jobs.job, **wish)
+
+    def run(self) -> None:
+        """The job's container has started."""
+        self.jobs.set("Running", [attempt()])
+
+    def finish(self) -> None:
+        """The container ends, and the job's status says so."""
+        self.logs.exit()
+        self.jobs.set("Succeeded", [attempt(ended=True)], reason="Completed", exitCode=0)
+
+
+@asynccontextmanager
+async def staged(*more: PodLogs, keep_bytes: int = 10**6) -> AsyncGenerator[Scene]:
+    """A queued job."""
+    logs = PodLogs("pod-1")
+    async with LogServer.serving(logs, *more) as server, asyncio.timeout(20):
+        jobs = Jobs()
+        follows = Follows(server.api, jobs, pace=AT_ONCE, keep_bytes=keep_bytes)
+        yield Scene(server, jobs, follows, logs)
+
+
+def play(script: Callable[[Scene], Awaitable[None]], **how: Any) -> None:
+    """Run a scene; nobody and nothing is left in it afterwards."""
+
+    async def run() -> None:
+        async with staged(*how.pop("more", ()), **how) as scene:
+            before = {t for t in asyncio.all_tasks() if "Reader" not in repr(t)}
+            await script(scene)
+            await scene.logs.until(lambda: scene.logs.followers == 0)
+            assert scene.follows.readers == 0
+            assert scene.jobs.readers == 0
+            mine = [t for t in asyncio.all_tasks() - before if "cijob_gateway" in repr(t)]
+            assert mine == []
+
+    asyncio.run(run())
+
+
+# -- one reader --------------------------------------------------------------------------------
+
+
+def test_a_job_is_followed_from_the_queue_to_its_end() -> None:
+    async def script(scene: Scene) -> None:
+        reader = scene.reader()
+        await reader.until(lambda r: r.states == ["Queued"])
+        scene.jobs.set("Starting", [attempt(started=False)])
+        await reader.until(lambda r: r.states[-1] == "Starting")
+        scene.run()
+        scene.logs.write(*lines(10))
+        await reader.until(lambda r: len(r.ids) == 10)
+        scene.finish()
+        await reader.done()
+        assert reader.text == text(10)
+        assert reader.states == ["Queued", "Starting", "Running", "Succeeded"]
+        digest = hashlib.sha256(text(10)).hexdigest()
+        end = End("Succeeded", "Completed", None, 0, 10, len(text(10)), digest, complete=True)
+        assert reader.end == end
+
+    play(script)
+
+
+def test_the_end_comes_after_the_last_line() -> None:
+    async def script(scene: Scene) -> None:
+        scene.run()
+        scene.logs.plans.append(Plan(hangs=True))
+        reader = scene.reader()
+        await scene.logs.until(lambda: scene.logs.followers == 1)
+        scene.logs.files[-1].extend([*lines(5), Entry(SECOND, b"last words")])
+        scene.finish()
+        await reader.done()
+        assert reader.text == text(5) + b"last words"
+        assert [type(item) for item in reader.items[-2:]] == [State, End]
+
+    play(script)
+
+
+def test_a_job_that_never_ran_ends_without_a_log() -> None:
+    async def script(scene: Scene) -> None:
+        reader = scene.reader()
+        scene.jobs.set("Cancelled", reason="Cancelled")
+        await reader.done()
+        assert reader.end.complete
+        assert (reader.end.lines, reader.end.bytes) == (0, 0)
+        assert not scene.logs.requests
+
+    play(script)
+
+
+def test_a_container_that_never_started_ends_without_a_gap() -> None:
+    async def script(scene: Scene) -> None:
+        refused = Plan(status=400, message="container is waiting to start: image can't be pulled")
+        scene.logs.plans.append(refused)
+        scene.jobs.set("Error", [attempt(started=False, ended=True)], reason="CannotStart")
+        reader = await scene.reader().done()
+        assert reader.end.complete
+        assert reader.gaps == []
+
+    play(script)
+
+
+def test_attempts_follow_each_other() -> None:
+    second = PodLogs("pod-2")
+
+    async def script(scene: Scene) -> None:
+        scene.run()
+        scene.logs.write(*lines(3))
+        reader = scene.reader()
+        await reader.until(lambda r: len(r.ids) == 3)
+        scene.logs.exit()
+        scene.jobs.set("Starting", [attempt(ended=True), attempt(2, started=False)])
+        second.write(*lines(4, 3))
+        scene.jobs.set("Running", [attempt(ended=True), attempt(2)])
+        await reader.until(lambda r: len(r.ids) == 7)
+        second.exit()
+        scene.jobs.set("Succeeded", [attempt(ended=True), attempt(2, ended=True)], exitCode=0)
+        await reader.done()
+        assert reader.text == text(7)
+        assert [i.attempt for i in reader.ids] == [1] * 3 + [2] * 4
+        assert reader.end.lines == 7
+        one = await scene.reader(attempt=1).done()
+        assert (one.text, one.end.complete) == (text(3), True)
+        tail = await scene.reader(tail=2).done()
+        assert (tail.text, tail.end.sha256) == (text(2, 5), None)
+
+    play(script, more=[second])
+
+
+def test_what_is_there_now_without_following() -> None:
+    async def script(scene: Scene) -> None:
+        scene.run()
+        scene.logs.write(*lines(5))
+        reader = await scene.reader(follow=False).done()
+        assert reader.text == text(5)
+        assert (reader.end.phase, reader.end.complete) == ("Running", False)
+
+    play(script)
+
+
+def test_the_last_lines_and_what_follows() -> None:
+    async def script(scene: Scene) -> None:
+        scene.run()
+        scene.logs.write(*lines(20))
+        reader, now = scene.reader(tail=3), scene.reader(from_now=True)
+        await reader.until(lambda r: len(r.ids) == 3)
+        await scene.logs.until(lambda: scene.logs.followers > 0)
+        await now.until(lambda r: bool(r.states))
+        scene.logs.write(*lines(5, 20))
+        await reader.until(lambda r: len(r.ids) == 8)
+        scene.finish()
+        await reader.done()
+        await now.done()
+        assert reader.text == text(8, 17)
+        assert reader.end.complete
+        assert text(5, 20).endswith(now.text)
+
+    play(script)
+
+
+def test_from_now_on_before_anything_ran_is_everything() -> None:
+    async def script(scene: Scene) -> None:
+        reader = scene.reader(from_now=True)
+        await reader.until(lambda r: bool(r.states))
+        scene.run()
+        scene.logs.write(*lines(5))
+        scene.finish()
+        assert (await reader.done()).text == text(5)
+
+    play(script)
+
+
+def test_whoever_comes_back_at_any_line_gets_the_rest() -> None:
+    async def script(scene: Scene) -> None:
+        scene.run()
+        scene.logs.write(*lines(20))
+        first = scene.reader()
+        await first.until(lambda r: len(r.ids) == 20)
+        back = [scene.reader(after=i) for i in first.ids]
+        for number, reader in enumerate(back[:-1]):
+            await reader.until(lambda r, n=number: len(r.ids) == 19 - n)  # type: ignore[misc]
+        assert scene.logs.followers == 1
+        scene.logs.write(*lines(5, 20))
+        scene.finish()
+        for number, reader in enumerate(back):
+            await reader.done()
+            assert reader.text == text(24 - number, number + 1)
+            assert (reader.end.complete, reader.end.lines) == (True, None)
+        assert (await first.done()).text == text(25)
+
+    play(script)
+
+
+# -- when something is missing -----------------------------------------------------------------
+
+
+def test_a_pod_that_is_gone_leaves_an_incomplete_log_with_words() -> None:
+    async def script(scene: Scene) -> None:
+        scene.run()
+        scene.logs.write(*lines(5))
+        reader = scene.reader()
+        await reader.until(lambda r: len(r.ids) == 5)
+        scene.logs.gone = True
+        scene.logs.exit()
+        scene.jobs.set("Error", [attempt(ended=True)], reason="PodLost")
+        await reader.done()
+        assert reader.text == text(5)
+        assert "Pod pod-1 is gone" in reader.gaps[0]
+        assert not reader.end.complete
+        assert reader.end.lines == 5
+
+    play(script)
+
+
+def test_a_deleted_job_ends_its_stream() -> None:
+    async def script(scene: Scene) -> None:
+        scene.run()
+        reader = scene.reader()
+        await scene.logs.until(lambda: scene.logs.followers == 1)
+        scene.logs.gone = True
+        scene.logs.exit()
+        scene.jobs.tell(None)
+        await reader.done()
+        assert (reader.end.message, reader.end.complete) == ("the CIJob was deleted", False)
+
+    play(script)
+
+
+# -- many readers ------------------------------------------------------------------------------
+
+
+def test_twenty_readers_share_one_follow() -> None:
+    async def script(scene: Scene) -> None:
+        scene.run()
+        readers = [scene.reader() for _ in range(20)]
+        for n in range(0, 50, 10):
+            scene.logs.write(*lines(10, n))
+            await readers[0].until(lambda r, n=n: len(r.ids) == n + 10)  # type: ignore[misc]
+            readers.append(scene.reader())  # a late one
+            await readers[-1].until(lambda r, n=n: len(r.ids) == n + 10)  # type: ignore[misc]
+        assert scene.logs.followers == 1
+        assert sum("follow" in query for query in scene.logs.requests) == 1
+        scene.finish()
+        for reader in readers:
+            assert (await reader.done()).text == text(50)
+            assert reader.end.complete
+
+    play(script)
+
+
+def test_readers_share_the_batches_themselves() -> None:
+    async def script(scene: Scene) -> None:
+        scene.run()
+        one, two = scene.reader(), scene.reader()
+        scene.logs.write(*lines(5))
+        await one.until(lambda r: len(r.ids) == 5)
+        await two.until(lambda r: len(r.ids) == 5)
+        mine = [item for item in one.items if isinstance(item, Batch)]
+        theirs = [item for item in two.items if isinstance(item, Batch)]
+        assert all(a is b for a, b in zip(mine, theirs, strict=True))
+        await one.leave()
+        await two.leave()
+
+    play(script)
+
+
+def test_a_reader_that_stops_reading_holds_up_nobody_and_costs_no_memory() -> None:
+    async def script(scene: Scene) -> None:
+        scene.run()
+        slow = scene.open()
+        given = [await anext(slow)]  # its state; then it stops
+        fast = scene.reader()
+        for n in range(0, 500, 50):
+            scene.logs.write(*lines(50, n))
+            await fast.until(lambda r, n=n: len(r.ids) == n + 50)  # type: ignore[misc]
+            if n == 0:
+                given.append(await anext(slow))
+        (room,) = scene.follows._rooms.values()
+        (shared,) = room._shared.values()
+        assert shared.first > 0
+        assert shared._bytes <= 20_000
+        scene.finish()
+        assert (await fast.done()).text == text(500)
+        given += [item async for item in slow]
+        late = Reader(given)
+        assert late.text == text(500)
+        assert late.ids == fast.ids
+        assert late.end == fast.end
+
+    play(script, keep_bytes=20_000)
+
+
+def test_a_slow_reader_takes_its_seat_again() -> None:
+    async def script(scene: Scene) -> None:
+        scene.run()
+        slow = scene.open()
+        await anext(slow)
+        fast = scene.reader()
+        scene.logs.write(*lines(300))
+        await fast.until(lambda r: len(r.ids) == 300)
+        again = Reader()
+        again.task = asyncio.create_task(again.read(slow))
+        await again.until(lambda r: len(r.ids) == 300)
+        asked = len(scene.logs.requests)
+        scene.logs.write(*lines(5, 300))
+        await again.until(lambda r: len(r.ids) == 305)
+        assert len(scene.logs.requests) == asked  # by the shared follow
+        scene.finish()
+        assert (await again.done()).text == (await fast.done()).text == text(305)
+
+    play(script, keep_bytes=5000)
+
+
+def test_clients_that_go_away_leave_nothing_behind() -> None:
+    async def script(scene: Scene) -> None:
+        scene.run()
+        scene.logs.write(*lines(5))
+        readers = [scene.reader(), scene.reader(), scene.reader(tail=1)]
+        for reader in readers[:2]:
+            await reader.until(lambda r: len(r.ids) == 5)
+        await readers[2].until(lambda r: len(r.ids) == 1)
+        waiting = scene.open()
+        await anext(waiting)
+        for reader in readers:
+            await reader.leave()
+        assert scene.follows.readers == 1
+        await waiting.aclose()
+
+    play(script)
+
+
+def test_the_follow_ends_with_the_last_reader_and_begins_again_with_the_next() -> None:
+    async def script(scene: Scene) -> None:
+        scene.run()
+        scene.logs.write(*lines(5))
+        for _ in range(3):
+            reader = scene.reader()
+            await reader.until(lambda r: len(r.ids) == 5)
+            await reader.leave()
+            await scene.logs.until(lambda: scene.logs.followers == 0)
+
+    play(script)
+
+
+def test_a_finished_job_can_be_read_by_many_at_once() -> None:
+    async def script(scene: Scene) -> None:
+        scene.logs.write(*lines(100))
+        scene.finish()
+        readers = [scene.reader() for _ in range(10)]
+        for reader in readers:
+            assert (await reader.done()).text == text(100)
+            assert reader.end.complete
+        last = readers[0].ids[-1]
+        back = await scene.reader(after=last).done()
+        assert (back.text, back.end.complete) == (b"", True)
+
+    play(script)
