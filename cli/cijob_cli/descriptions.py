@@ -41,11 +41,11 @@ def _facts(job: JobView, now: datetime) -> Iterator[tuple[str, str]]:
 
 def _attempt(attempt: Mapping[str, Any]) -> str:
     pod, node = attempt.get("podName") or "no Pod", attempt.get("nodeName")
-    code = attempt.get("exitCode")
+    code, message = attempt.get("exitCode"), attempt.get("message") or ""
     words = [
         f"Pod {pod}" + (f" on {node}" if node else ""),
         attempt.get("reason") or "",
-        "" if code is None else f"exit code {code}",
-        attempt.get("message") or "",
+        "" if code is None or f"exit code {code}" in message else f"exit code {code}",
+        message,
     ]
     return f"attempt {attempt.get('number')}:  " + ", ".join(word for word in words if word)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from cijob_api.reasons import Phase
+from cijob_api.names import ANNOTATION_AWAITS_SECRET
+from cijob_api.reasons import FINAL, Reason
 from cijob_cli.errors import Cut, Unavailable, Unreachable
 from cijob_cli.events import End, Event, Status, read_end, read_status
 from cijob_cli.gateway import Job
@@ -80,10 +81,14 @@ class Following:
         self.screen.lines(lines)
 
     def _status(self, status: Status) -> None:
-        final = {Phase.SUCCEEDED, Phase.FAILED, Phase.ERROR, Phase.CANCELLED}
-        if status != self.shown and status.phase not in final:
+        if status != self.shown and status.phase not in set(FINAL) and not self._half_made(status):
             self.screen.status(status)
         self.shown = status
+
+    def _half_made(self, status: Status) -> bool:
+        """Whether the gateway holds the job until its Secret is there: nobody's concern."""
+        notes = (self.job or {}).get("metadata", {}).get("annotations") or {}
+        return status.reason == Reason.SUSPENDED and ANNOTATION_AWAITS_SECRET in notes
 
     def missing(self, end: End) -> str | None:
         """What of the log did not arrive, in words."""

@@ -37,7 +37,7 @@ class JobView:
         """How long it has run, or empty."""
         if self.started is None:
             return ""
-        return format_duration(((self.ended or now) - self.started).total_seconds())
+        return format_duration(round(((self.ended or now) - self.started).total_seconds()))
 
     def age(self, now: datetime) -> str:
         """How long it has been there."""

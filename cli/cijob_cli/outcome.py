@@ -87,7 +87,7 @@ def conclude(following: Following, end: End, *, took: float | None, own_code: bo
     return code
 
 
-def ran_for(gateway: Gateway, name: str) -> float | None:
+def ran_for(gateway: Gateway, name: str) -> int | None:
     """How long a finished job ran, in seconds, if that can be said."""
     try:
         job = view(gateway.job(name))
@@ -95,7 +95,7 @@ def ran_for(gateway: Gateway, name: str) -> float | None:
         return None
     if job.started is None or job.ended is None:
         return None
-    return (job.ended - job.started).total_seconds()
+    return round((job.ended - job.started).total_seconds())
 
 
 def _next(end: End, name: str) -> str:

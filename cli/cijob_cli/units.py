@@ -20,8 +20,8 @@ def parse_duration(text: str) -> int:
 
 
 def format_duration(seconds: float) -> str:
-    """`0.8s`, `12s`, `3m5s`, `2h10m`, `4d3h`: two units at most."""
-    if seconds < 10:
+    """`0.8s`, `12s`, `3m5s`, `2h10m`, `4d3h`: two units at most; tenths only of a float."""
+    if seconds < 10 and isinstance(seconds, float):
         return f"{max(seconds, 0):.1f}s"
     whole = round(seconds)
     for unit, below, lower in (("d", 86400, 3600), ("h", 3600, 60), ("m", 60, 1)):

@@ -127,9 +127,7 @@ def test_wait_gives_up_after_its_timeout_with_124(ci: CI, gateway: Loopback) -> 
     gateway.streams = [[status("Queued", "waiting"), b"hang"]]
     ended = ci("wait", "test-01", "--timeout", "1s")
     assert ended.code == 124
-    assert ended.err.splitlines()[-1].startswith(
-        "ci: still not finished after 1.0s; the job goes on"
-    )
+    assert ended.err.splitlines()[-1].startswith("ci: still not finished after 1s; the job goes on")
 
 
 def test_a_gateway_that_is_not_there_is_said_soon(
@@ -140,3 +138,15 @@ def test_a_gateway_that_is_not_there_is_said_soon(
         ended = ci(*command)
         assert (ended.code, ended.out) == (7, "")
         assert "ci: no answer from the gateway at http://127.0.0.1:1: " in ended.err
+
+
+def test_that_the_gateway_holds_a_job_until_its_secret_is_there_is_not_told(
+    ci: CI, gateway: Loopback
+) -> None:
+    held = job("test-02", "Queued")
+    held["metadata"]["annotations"] = {"cijob.dev/awaits-secret": "true"}
+    waits = {"phase": "Queued", "reason": "Suspended", "message": "suspend is true"}
+    gateway.streams = [[event("job", held), event("status", waits), end()]]
+    assert "suspend" not in ci("submit", "test").err
+    gateway.streams = [[event("status", waits), end()]]
+    assert "ci: queued: suspend is true" in ci("submit", "test").err

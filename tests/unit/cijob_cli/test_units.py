@@ -27,7 +27,15 @@ def test_every_number_of_seconds_is_a_duration(seconds: int) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.84, "0.8s"), (12.4, "12s"), (60, "1m"), (185, "3m5s"), (7800, "2h10m"), (356400, "4d3h")],
+    [
+        (0.84, "0.8s"),
+        (5, "5s"),
+        (12.4, "12s"),
+        (60, "1m"),
+        (185, "3m5s"),
+        (7800, "2h10m"),
+        (356400, "4d3h"),
+    ],
 )
 def test_durations_have_two_units_at_most(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
