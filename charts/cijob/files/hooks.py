@@ -73,8 +73,9 @@ def run_job() -> int:
     while time.monotonic() < deadline:
         status = ask(f"{jobs}/{name}")["status"]
         if status["phase"] in {"Succeeded", "Failed", "Error", "Cancelled"}:
-            print(json.dumps(status, indent=2))
-            return 0 if status["phase"] == "Succeeded" else 1
+            succeeded = status["phase"] == "Succeeded"
+            print("it succeeded" if succeeded else json.dumps(status, indent=2))
+            return 0 if succeeded else 1
         time.sleep(0.5)
     print(f"not finished after {DEADLINE_SECONDS} s: {json.dumps(status)}; is the operator ready?")
     return 1
