@@ -55,12 +55,15 @@ def too_large(tree: Tree, size: int, limit: int) -> str:
 
 
 def largest_parts(tree: Tree) -> list[tuple[str, int]]:
-    """The largest files of the top and folders below it, with their sizes in bytes."""
-    held: Counter[str] = Counter()
+    """The largest folders of the top and the largest files, with their sizes in bytes."""
+    folders: Counter[str] = Counter()
+    files: Counter[str] = Counter()
     for entry in tree.entries:
         first, slash, _ = entry.path.partition("/")
-        held[first + slash] += entry.size
-    return held.most_common(_SHOWN)
+        if slash:
+            folders[first + slash] += entry.size
+        files[entry.path] = entry.size
+    return [*folders.most_common(_SHOWN), *files.most_common(_SHOWN)]
 
 
 def _looks_secret(path: str) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from cijob_cli.main import main
-from unit.cijob_cli.loopback import Loopback, serving
+from unit.cijob_cli.loopback import Loopback, Server, serving
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,18 @@ class Ended:
 CI = Callable[..., Ended]
 
 
-@pytest.fixture
-def gateway() -> Iterator[Loopback]:
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
     with serving() as running:
         yield running
+
+
+@pytest.fixture
+def gateway(server: Server) -> Iterator[Loopback]:
+    """A gateway that knows nothing yet."""
+    begun = server.begin()
+    yield begun
+    begun.done.set()
 
 
 @pytest.fixture

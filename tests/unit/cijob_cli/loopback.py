@@ -7,7 +7,7 @@ instead (`refusals`), and reads what was asked (`seen`).
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -114,7 +114,11 @@ class Loopback:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # else each answer waits 40 ms for an acknowledgement
-    gateway: Loopback
+    server: "Server"
+
+    def setup(self) -> None:
+        super().setup()
+        self.gateway = self.server.current
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         pass
@@ -236,25 +240,27 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
-class _Server(ThreadingHTTPServer):
+class Server(ThreadingHTTPServer):
+    """One for all tests; each has a gateway of its own behind it."""
+
     daemon_threads = True
+    current = Loopback()
+
+    def begin(self) -> Loopback:
+        """A new gateway; requests that still hang at the one before stay there."""
+        self.current = Loopback(url=f"http://127.0.0.1:{self.server_address[1]}")
+        return self.current
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is part of the tests."""
 
 
 @contextmanager
-def serving() -> Iterator[Loopback]:
-    """A gateway at its own port."""
-    gateway = Loopback()
-    handler: Callable[..., Any] = type("Handler", (_Handler,), {"gateway": gateway})
-    with _Server(("127.0.0.1", 0), handler) as server:
-        gateway.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+def serving() -> Iterator[Server]:
+    """A server at a port of its own."""
+    with Server(("127.0.0.1", 0), _Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
-        try:
-            yield gateway
-        finally:
-            gateway.done.set()
-            server.shutdown()
-            thread.join()
+        yield server
+        server.shutdown()
+        thread.join()

@@ -45,7 +45,7 @@ def packed(files: Files, order: int = 1) -> Iterator[Archive]:
             yield archive
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(FILES)
 def test_the_same_tree_is_the_same_bytes_wherever_and_whenever(files: Files) -> None:
     with packed(files) as one, packed(files, order=-1) as other:
@@ -54,7 +54,7 @@ def test_the_same_tree_is_the_same_bytes_wherever_and_whenever(files: Files) -> 
         assert one.size == len(b"".join(one.chunks()))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(FILES)
 def test_a_round_trip_gives_files_and_executable_bits(files: Files) -> None:
     with packed(files) as archive, ZipFile(archive.file) as unpacked:

@@ -1,3 +1,5 @@
+import signal
+
 import pytest
 
 from unit.cijob_cli.conftest import CI
@@ -122,7 +124,11 @@ def test_wait_from_now_asks_for_new_lines_only(ci: CI, gateway: Loopback) -> Non
     assert (first.query.get("from"), second.query.get("from")) == ("now", None)
 
 
-def test_wait_gives_up_after_its_timeout_with_124(ci: CI, gateway: Loopback) -> None:
+def test_wait_gives_up_after_its_timeout_with_124(
+    ci: CI, gateway: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_timer = signal.setitimer
+    monkeypatch.setattr(signal, "setitimer", lambda which, time: set_timer(which, time / 20))
     gateway.jobs["test-01"] = job("test-01")
     gateway.streams = [[status("Queued", "waiting"), b"hang"]]
     ended = ci("wait", "test-01", "--timeout", "1s")
