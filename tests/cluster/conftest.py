@@ -8,6 +8,7 @@ import pytest
 from pytest_kind import KindCluster
 
 from kit.cluster import ROOT, Cluster, fresh_namespace
+from kit.installed import Installed, installation
 from kit.operator import Operator
 
 
@@ -59,3 +60,12 @@ def operator(
         operator = Operator(cluster, namespace, tmp_path_factory.mktemp("operator")).start()
         yield operator
         assert operator.stop() == 0, operator.log.read_text()[-3000:]
+
+
+@pytest.fixture(scope="session")
+def installed(
+    cluster: Cluster, crds: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installed]:
+    """The product as its users have it, for all tests of the session."""
+    with installation(cluster, tmp_path_factory.mktemp("home")) as found:
+        yield found
