@@ -21,8 +21,3 @@ def with_condition(conditions: list[Condition] | None, new: Condition) -> list[C
         result[place] = new
         return result
     return [*result, new]
-
-
-def is_true(conditions: list[Condition] | None, kind: str) -> bool:
-    """Whether the condition of that type is there and true."""
-    return any(item.type == kind and item.status == "True" for item in conditions or [])

@@ -8,7 +8,7 @@ is a refusal, returned as a value.
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from cijob_api import parts
+from cijob_api import parts, variables
 from cijob_api.fields import Model
 from cijob_api.fitting import architecture_selector, misfit
 from cijob_api.objects import CIJob, CIJobTemplate
@@ -17,7 +17,7 @@ from cijob_api.reasons import Reason
 from cijob_api.specs import Allow, CIPoolSpec, Recipe
 
 M = TypeVar("M", parts.Retry, parts.Ttl)
-N = TypeVar("N", parts.EnvVar, parts.Artifact, parts.Toleration)
+N = TypeVar("N", variables.EnvVar, parts.Artifact, parts.Toleration)
 
 MERGED = {"env": "name", "artifacts": "name", "tolerations": "key"}
 # Filled up field by field: `retry.limit` in a job must not undo `infrastructureLimit: 0` in its
@@ -63,8 +63,8 @@ class Resolved(Model):
     script: str | None = None
     args: list[str] = []
     working_dir: str | None = None
-    env: list[parts.EnvVar] = []
-    secret_env: list[parts.SecretEnv] = []
+    env: list[variables.EnvVar] = []
+    secret_env: list[variables.SecretEnv] = []
     requests: dict[str, str] = {}
     limits: dict[str, str] = {}
     image_pull_secrets: list[parts.SecretRef] = []

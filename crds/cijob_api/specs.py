@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cijob_api import parts
+from cijob_api import parts, variables
 from cijob_api.fields import (
     Architecture,
     Argument,
@@ -63,9 +63,9 @@ class Recipe(Model):
     ) = None
     """Where the command starts: absolute, or relative to the workspace (default: the workspace,
     or the image's own)."""
-    env: list[parts.EnvVar] | None = named("name", 100)
+    env: list[variables.EnvVar] | None = named("name", 100)
     """Environment variables; merged with the template's by name."""
-    secret_env: list[parts.SecretEnv] | None = named("secretName", 16)
+    secret_env: list[variables.SecretEnv] | None = named("secretName", 16)
     """Environment variables from Secrets."""
     resources: parts.Resources | None = None
     """What the job may count on, and what it may use at most."""

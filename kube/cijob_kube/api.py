@@ -104,11 +104,9 @@ class Api:
         """Merge-patch an object; with a resourceVersion in the body, Conflict if it moved on."""
         return await self._call("PATCH", path, body=body, query={"fieldManager": manager})
 
-    async def delete(self, path: str, *, uid: str, grace_seconds: int | None = None) -> Json:
+    async def delete(self, path: str, *, uid: str) -> Json:
         """Delete an object if it still is the one with `uid`; the answer. Raises Gone, Conflict."""
         options: Json = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
-        if grace_seconds is not None:
-            options["gracePeriodSeconds"] = grace_seconds
         return await self._call("DELETE", path, body=options)
 
     async def watch(self, path: str, *, version: str, **query: str) -> AsyncIterator[Json]:

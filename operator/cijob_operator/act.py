@@ -16,7 +16,7 @@ from cijob_api.trimming import OPERATOR_BYTES, trim_status
 from cijob_kube.api import Api, is_quota
 from cijob_kube.errors import AlreadyExists, ApiError, Conflict, Denied, Gone, Invalid
 from cijob_operator import metrics
-from cijob_operator.cache import Cache
+from cijob_operator.cache import Cache, Key
 from cijob_operator.decisions import Decision, Observation, Obstacle, Stop
 from cijob_operator.leases import Leadership
 from cijob_operator.podviews import PodView
@@ -52,7 +52,7 @@ class Actor:
         for stop in decision.stops:
             await self._stop(stop, now)
         if decision.delete_job:
-            await self._delete_job(seen.job)
+            await self.delete_job(seen.job.key, seen.job.metadata.uid)
         if decision.create:
             return await self._create(seen.job, decision.create, now)
         return None
@@ -129,14 +129,14 @@ class Actor:
             self._cache.put_pod(answer)
         logger.info("deleted a Pod", extra={"job": f"{pod.namespace}/{pod.job}", "pod": pod.name})
 
-    async def _delete_job(self, job: CIJob) -> None:
+    async def delete_job(self, key: Key, uid: str) -> None:
+        """Delete a finished job whose time to live is over."""
         self._leadership.check()
-        path = f"{_jobs(job.metadata.namespace)}/{job.metadata.name}"
         try:
-            await self._api.delete(path, uid=job.metadata.uid)
+            await self._api.delete(f"{_jobs(key[0])}/{key[1]}", uid=uid)
         except (Gone, Conflict):
             return
-        logger.info("deleted a finished job", extra={"job": _name(job)})
+        logger.info("deleted a finished job", extra={"job": "/".join(key)})
 
     async def delete_pods_of_malformed(self, key: tuple[str, str], uid: str) -> None:
         """What a job can no longer be asked about is not left running."""

@@ -8,6 +8,7 @@ A deleted Pod stays, marked, until its attempt is closed. Finished jobs are kept
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +17,7 @@ from cijob_api.errors import Malformed
 from cijob_api.objects import CIJob, CIJobTemplate
 from cijob_api.specs import CIJobSpec
 from cijob_operator.podviews import PodView, view
+from cijob_operator.times import parse_time
 
 Json = dict[str, Any]
 Key = tuple[str, str]
@@ -29,6 +31,7 @@ class Broken:
     version: int
     words: str
     finished: bool
+    ended: datetime | None = None  # if that much can be read
 
 
 @dataclass
@@ -62,8 +65,7 @@ class Cache:
             job = CIJob.parse(body)
         except Malformed as error:
             self.jobs.pop(key, None)
-            phase = (body.get("status") or {}).get("phase")
-            self.broken[key] = Broken(metadata["uid"], version, str(error), phase == "Error")
+            self.broken[key] = _broken(body, str(error))
             return key
         self.broken.pop(key, None)
         self.jobs[key] = slimmed(job)
@@ -187,6 +189,16 @@ def _finished_spec(
 ) -> CIJobSpec:
     """What is still asked of a finished job's spec; the same few values serve thousands."""
     return CIJobSpec(ttl_seconds_after_finished=ttl, template_ref=template, desired_state=state)
+
+
+def _broken(body: Json, words: str) -> Broken:
+    metadata, status = body["metadata"], body.get("status")
+    said = status if isinstance(status, dict) else {}
+    try:
+        ended = parse_time(said.get("completionTime"))
+    except (TypeError, ValueError):  # forged, too
+        ended = None
+    return Broken(metadata["uid"], _version(metadata), words, said.get("phase") == "Error", ended)
 
 
 def _version(metadata: Json) -> int:

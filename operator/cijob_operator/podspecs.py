@@ -9,8 +9,9 @@ from typing import Any
 
 from cijob_api import names
 from cijob_api.objects import CIJob
-from cijob_api.parts import EnvVar, Prepare, SecretEnv
+from cijob_api.parts import Prepare
 from cijob_api.resolve import Resolved
+from cijob_api.variables import EnvVar, SecretEnv
 from cijob_operator.agentspecs import PodSettings, add_agent, in_workspace, restricted
 from cijob_operator.wrapper import WRAPPER
 

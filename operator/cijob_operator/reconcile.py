@@ -12,14 +12,16 @@ from time import monotonic
 from cijob_api.admission import Waiting, admit, waiting
 from cijob_api.objects import CIJob
 from cijob_api.reasons import Phase
+from cijob_api.resolve import Ttl
 from cijob_api.specs import CIPoolSpec
 from cijob_kube.errors import ApiError, Conflict, Gone, Unavailable
 from cijob_operator import metrics
 from cijob_operator.act import Actor
-from cijob_operator.cache import Cache, Key
+from cijob_operator.cache import Broken, Cache, Key
 from cijob_operator.decide import decide
 from cijob_operator.decisions import Decision, Observation, Obstacle, Policy
 from cijob_operator.errors import LeaseLost
+from cijob_operator.times import later
 from cijob_operator.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -118,11 +120,7 @@ class Reconciler:
     async def reconcile(self, key: Key) -> None:
         """Observe, decide, act, for one job."""
         if key in self._cache.broken:
-            broken = self._cache.broken[key]
-            if not broken.finished:
-                await self._actor.mark_malformed(key, broken.words, self._now())
-            await self._actor.delete_pods_of_malformed(key, broken.uid)
-            self._let_go(key)
+            await self._end_malformed(key, self._cache.broken[key])
             return
         job = self._cache.jobs.get(key)
         if job is None:
@@ -143,6 +141,19 @@ class Reconciler:
             self._queue.add_later(key, (decision.again - now).total_seconds())
         if self._has_acted(decision) and not decision.delete_job:
             self._queue.add(key)  # look at what that changed
+
+    async def _end_malformed(self, key: Key, broken: Broken) -> None:
+        """A job that nothing can be asked of: say so, end what runs, and clean up by default."""
+        now = self._now()
+        if not broken.finished:
+            await self._actor.mark_malformed(key, broken.words, now)
+        await self._actor.delete_pods_of_malformed(key, broken.uid)
+        self._let_go(key)
+        expires = later(broken.ended or now, Ttl().failed)
+        if broken.finished and now >= expires:
+            await self._actor.delete_job(key, broken.uid)
+        else:
+            self._queue.add_later(key, (expires - now).total_seconds())
 
     def _observe(self, key: Key, job: CIJob) -> Observation:
         return Observation(

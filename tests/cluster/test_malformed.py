@@ -6,6 +6,7 @@ So does a job that an older CRD let in. It gets an end with words, and disturbs 
 import base64
 import json
 import subprocess
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -83,6 +84,20 @@ def test_a_running_job_that_becomes_malformed_is_stopped(operator: Operator) -> 
     status = operator.finished("bends", 20)
     assert (status["phase"], status["reason"]) == ("Error", "Malformed")
     operator.cluster.until("the end of its Pod", lambda: not running(operator, "bends"), 5)
+
+
+def test_a_malformed_job_goes_after_a_week(operator: Operator) -> None:
+    """Forged: the time of its end."""
+    operator.submit("old", command=["true"], suspend=True)
+    operator.until_reason("old", "Suspended")
+    forge(operator, "old", priority=10**9)
+    operator.finished("old", 20)
+    ended = datetime.now(UTC) - timedelta(days=7)
+    status = {"status": {"completionTime": ended.strftime("%Y-%m-%dT%H:%M:%SZ")}}
+    where = ("-n", operator.namespace, "cij", "old")
+    words = ("--subresource=status", "--type=merge", "-p", json.dumps(status))
+    operator.cluster.kubectl("patch", *where, *words)
+    operator.cluster.kubectl("wait", "-n", operator.namespace, "cij/old", "--for=delete")
 
 
 def about(operator: Operator, job: str) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Conditions: the time says when the status changed last, not when somebody wrote."""
 
-from cijob_api.conditions import is_true, with_condition
+from cijob_api.conditions import with_condition
 from cijob_api.statuses import Condition
 
 MORNING, NOON = "2026-01-01T08:00:00Z", "2026-01-01T12:00:00Z"
@@ -40,10 +40,3 @@ def test_what_was_given_is_not_changed() -> None:
     given = [started("False", MORNING)]
     with_condition(given, started("True", NOON))
     assert given == [started("False", MORNING)]
-
-
-def test_absent_false_and_unknown_are_not_true() -> None:
-    assert not is_true(None, "Started")
-    assert not is_true([FINISHED], "Started")
-    assert not is_true([started("Unknown", NOON)], "Started")
-    assert is_true([started("True", NOON)], "Started")

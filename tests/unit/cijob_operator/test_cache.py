@@ -1,11 +1,12 @@
 """What this process knows: never older than it was, and no more than is needed."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from cijob_operator.cache import Cache
-from unit.cijob_operator.builders import IMAGE
+from unit.cijob_operator.builders import IMAGE, NOON
 
 KEY = ("team", "tests")
 POD_KEY = ("team", "tests-1")
@@ -121,6 +122,18 @@ def test_a_malformed_job_is_known_as_such_and_disturbs_nobody(cache: Cache) -> N
 def test_a_malformed_job_that_was_marked_is_finished(cache: Cache) -> None:
     cache.put_job(job_body(2, status={"phase": "Error"}) | MALFORMED)
     assert cache.broken[KEY].finished
+
+
+@pytest.mark.parametrize(
+    ("said", "ended"),
+    [("2026-01-01T12:00:00Z", NOON), ("yesterday", None), (7, None), (None, None)],
+)
+def test_when_a_malformed_job_ended_is_kept_if_it_can_be_read(
+    cache: Cache, said: object, ended: datetime | None
+) -> None:
+    status = {"phase": "Error", "completionTime": said}
+    cache.put_job(job_body(1, status=status) | MALFORMED)
+    assert cache.broken[KEY].ended == ended
 
 
 def test_a_mended_job_is_a_job(cache: Cache) -> None:
