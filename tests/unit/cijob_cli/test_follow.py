@@ -3,7 +3,7 @@ import signal
 import pytest
 
 from unit.cijob_cli.conftest import CI
-from unit.cijob_cli.loopback import Loopback, end, event, job, log, problem, status
+from unit.cijob_cli.loopback import HANG, Loopback, end, event, job, log, problem, status
 
 pytestmark = pytest.mark.usefixtures("project")
 RECONNECT = event("reconnect", {})
@@ -156,3 +156,13 @@ def test_that_the_gateway_holds_a_job_until_its_secret_is_there_is_not_told(
     assert "suspend" not in ci("submit", "test").err
     gateway.streams = [[event("status", waits), end()]]
     assert "ci: queued: suspend is true" in ci("submit", "test").err
+
+
+def test_a_stream_without_a_heartbeat_is_opened_again(
+    ci: CI, gateway: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cijob_cli.transport._TIMES", 0.2)
+    gateway.streams = [[log("one\n"), HANG], [log("two\n", second=1), end()]]
+    ended = ci("submit", "test")
+    assert (ended.code, ended.out) == (0, "one\ntwo\n")
+    assert "connection lost" in ended.err
