@@ -32,7 +32,9 @@ from cijob_kube.errors import ApiError, Gone, Unavailable
 
 # The kubelet refuses a containerLogMonitorInterval below this.
 ROTATION_SECONDS = 3.0
-CUT_SHORT_TRIES = 3
+# After how many answers in a row without it a line is believed to be gone.
+ABSENT_TRIES = 2
+ABSENT_TRIES_EMPTY = 4
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class PodLog:
         self._agreeing = 0  # answers in a row that have ended alike, and added nothing
         self._idle = 0  # pauses since lines came
         self._refusals = 0
+        self._absences = 0
         self._settled = False
         self.last: LineId | None = None
         """The last line that was given, or that reading began behind."""
@@ -176,7 +179,7 @@ class PodLog:
         self.trouble = ""
         self._outcome = Outcome.READ if reading.resume.found else Outcome.ABSENT
         if self._outcome is Outcome.READ:
-            self._refusals = 0
+            self._refusals = self._absences = 0
             self._agree(reading)
             # One answer may be cut short and look like an end; two do not end alike by chance.
             self._settled = sure and self._agreeing >= 2
@@ -259,21 +262,21 @@ class PodLog:
     def _lose(self, resume: Resume) -> Gap | None:
         """The place is not in the log: go on where the log begins now."""
         after = self._place.after.timestamp if self._place.after else ""
+        # One answer may be cut short before the place and look whole. It is likely to be so, or the
+        # new file to be empty still, if nothing in it is younger than the place.
+        self._absences += 1
+        if self._absences < (ABSENT_TRIES_EMPTY if resume.newest <= after else ABSENT_TRIES):
+            self._outcome = Outcome.FAILED
+            self.trouble = "the answer was cut short"
+            return None
+        self._absences = 0
         if self._file_ended and not resume.first:  # rotated when nothing more was to come
             self._outcome = Outcome.READ
             self._settled = self._ended.is_set()
             return None
-        contiguous = False
-        if resume.first:
-            contiguous = 0 <= seconds_between(after, resume.first) < ROTATION_SECONDS
-        # Nothing younger than the place: the answer was cut short, or the new file is still empty.
-        if resume.newest <= after and self._refusals < CUT_SHORT_TRIES:
-            self._refusals += 1
-            self._outcome = Outcome.FAILED
-            self.trouble = "the answer was cut short"
-            return None
         self._place = Place()
-        if self._file_ended and contiguous:
+        since = seconds_between(after, resume.first) if resume.first else ROTATION_SECONDS
+        if self._file_ended and 0 <= since < ROTATION_SECONDS:  # the next file
             return None
         return Gap(
             f"line {self.last} is not in the log any more, as the node keeps the newest file only;"
