@@ -19,7 +19,7 @@ Each line is there for a failure that was seen:
   builtin or a function of this text is looked for in the image.
 - A signal before the child is started is kept for it. `wait` returns when a signal comes: it is
   repeated until the command is gone. A shell that had reaped the command just then still knows its
-  exit code, or says 127, or in bash 5.2 now and then 255: then the one before counts, 128 + signal.
+  exit code, or says 127, or in bash 5.2 now and then -1: 128 + signal then stands for it.
 - The command is killed after the grace by a shell of its own, started outside of the traps: bash
   waits for one that a trap has started when asked for a command that is gone.
 - The names begin with `cijob_`: assigning to a variable that the job's environment also has would
@@ -49,24 +49,22 @@ cd "$cijob_folder" 2>/dev/null || {
     cijob_end 127
 }
 case $1 in *=*) cijob_env= ;; esac
-cijob_child='' cijob_signal='' cijob_killer=''
+cijob_child='' cijob_signal='' cijob_told='' cijob_killer=''
 cijob_stop() {
-    cijob_signal=$1
+    cijob_signal=$1 cijob_told=$2
     [ -n "$cijob_child" ] || return
     kill -"$1" "$cijob_child" 2>/dev/null
 }
-trap 'cijob_stop TERM' TERM
-trap 'cijob_stop INT' INT
-trap 'cijob_stop QUIT' QUIT
+trap 'cijob_stop TERM 143' TERM
+trap 'cijob_stop INT 130' INT
+trap 'cijob_stop QUIT 131' QUIT
 (trap - TERM INT QUIT; exec $cijob_env "$@") 9>&- &
 cijob_child=$!
-[ -z "$cijob_signal" ] || cijob_stop "$cijob_signal"
-cijob_told=
+[ -z "$cijob_signal" ] || cijob_stop "$cijob_signal" "$cijob_told"
 while :; do
     cijob_signal=
     wait "$cijob_child"; cijob_code=$?
     [ -n "$cijob_signal" ] || break
-    cijob_told=$cijob_code
     if ! kill -0 "$cijob_child" 2>/dev/null; then
         wait "$cijob_child" 2>/dev/null; cijob_code=$?
         break
@@ -75,6 +73,6 @@ while :; do
     (sleep "$cijob_grace"; kill -KILL "$cijob_child") >/dev/null 2>&1 9>&- &
     cijob_killer=$!
 done
-case $cijob_told:$cijob_code in ?*:127 | ?*:255) cijob_code=$cijob_told ;; esac
+case $cijob_told:$cijob_code in ?*:127 | ?*:-1) cijob_code=$cijob_told ;; esac
 cijob_end "$cijob_code"
 """.strip()
