@@ -158,8 +158,6 @@ class PodLog:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._ended.wait(), seconds)
 
-    # -- an answer with an end ---------------------------------------------------------------------
-
     def _open(self, *, follow: bool) -> Reading:
         return Reading(self._api, self._source.path, self._place, follow=follow)
 
@@ -198,8 +196,6 @@ class PodLog:
             self.last = batch.last
             self._place = Place(self.last, batch.lines[-1])
             yield batch
-
-    # -- one follow --------------------------------------------------------------------------------
 
     async def _live(self) -> AsyncGenerator[Batch]:
         reading = self._open(follow=True)
@@ -256,8 +252,6 @@ class PodLog:
         if reading.resume.found:
             self._agree(reading)
             self._file_ended = reading.at_a_line_end
-
-    # -- what went wrong ---------------------------------------------------------------------------
 
     def _lose(self, resume: Resume) -> Gap | None:
         """The place is not in the log: go on where the log begins now."""
