@@ -28,8 +28,8 @@ def job_body(what: What, flags: JobFlags, project: Project, secrets: Mapping[str
     spec: Body = {
         "templateRef": {"name": what.template},
         "image": flags.image or project.image,
-        "command": list(what.command),
-        "args": list(what.args),
+        "command": [verbatim(word) for word in what.command],
+        "args": [verbatim(word) for word in what.args],
         "env": _env(project.env, flags.env),
         "resources": _resources(flags.cpu or project.cpu, flags.memory or project.memory),
         "timeoutSeconds": flags.timeout or project.timeout_seconds,
@@ -50,6 +50,15 @@ def with_archive(body: Body, sha256: str, size: int) -> Body:
     """The same with a source."""
     archive = {"sha256": sha256, "sizeBytes": size}
     return {**body, "spec": {**body["spec"], "source": {"archive": archive}}}
+
+
+def verbatim(word: str) -> str:
+    """A word of a command so that it arrives as it was typed.
+
+    Kubernetes replaces `$(NAME)` and `$$` in a container's command and arguments, as its reference
+    of `Container` says: a shell's `$$` would become `$`.
+    """
+    return word.replace("$", "$$") if "$(" in word or "$$" in word else word
 
 
 def _env(defaults: Mapping[str, str], given: tuple[str, ...]) -> list[dict[str, str]]:

@@ -32,8 +32,8 @@ def leaving(
 def _leave(screen: Screen, job: str, cancel: Callable[[str], object]) -> None:
     try:
         screen.note(
-            f"the job goes on. Come back: {screen.program} wait {job}. "
-            f"Cancel: Ctrl-C again now, or {screen.program} cancel {job}"
+            f"the job goes on. Come back: {screen.command('wait', job)}. "
+            f"Cancel: Ctrl-C again now, or {screen.command('cancel', job)}"
         )
         time.sleep(_SECOND_CHANCE)
     except KeyboardInterrupt:

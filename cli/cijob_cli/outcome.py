@@ -75,11 +75,11 @@ def conclude(following: Following, end: End, *, took: float | None, own_code: bo
     missing = following.missing(end)
     name = following.name or "JOB"
     if missing:
-        following.screen.warn(f"{missing}; read it again: {following.screen.program} logs {name}")
+        following.screen.warn(f"{missing}; read it again: {following.screen.command('logs', name)}")
     following.screen.end(
         end,
         took="" if took is None else format_duration(took),
-        following=f"{following.screen.program} {_next(end, name)}",
+        following=following.screen.command(_next(end), name),
     )
     code = code_of_end(end.phase, end.reason)
     if own_code and code == ExitCode.FAILED and end.exit_code:
@@ -98,9 +98,8 @@ def ran_for(gateway: Gateway, name: str) -> int | None:
     return round((job.ended - job.started).total_seconds())
 
 
-def _next(end: End, name: str) -> str:
+def _next(end: End) -> str:
+    """The command that a person is likely to want now."""
     if end.phase == Phase.SUCCEEDED:
-        return f"logs {name}"
-    if end.phase == Phase.ERROR:
-        return f"get {name}"
-    return f"retry {name}"
+        return "logs"
+    return "get" if end.phase == Phase.ERROR else "retry"

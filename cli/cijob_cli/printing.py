@@ -22,7 +22,8 @@ def followed_log(gateway: Gateway, screen: Screen, job: Job, query: list[tuple[s
     following = Following(screen, whole=not query, job=job)
     end = see(gateway, following, watching(gateway, query))
     if missing := following.missing(end):
-        raise LogIncomplete(f"{missing}; read it again: {screen.program} logs {following.name}")
+        again = screen.command("logs", following.name or "JOB")
+        raise LogIncomplete(f"{missing}; read it again: {again}")
 
 
 def _whole_lines(chunks: Iterable[bytes]) -> Iterator[str]:

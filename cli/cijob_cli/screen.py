@@ -4,6 +4,7 @@ Called by follow and the commands. Nothing is animated and nothing is coloured u
 terminal. Log lines are bytes of the job: they go out as they came, but for escapes (see there).
 """
 
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,13 @@ from cijob_cli.escapes import without_escapes
 from cijob_cli.events import End, Status
 from cijob_cli.settings import colours_wanted
 
+WHERE = {
+    "namespace": "-n",
+    "context": "--context",
+    "kubeconfig": "--kubeconfig",
+    "system_namespace": "--system-namespace",
+    "gateway": "--gateway",
+}
 _COLOURS = {"Succeeded": "green", "Failed": "red", "Error": "red", "Cancelled": "yellow"}
 
 
@@ -29,6 +37,7 @@ class Screen:
     raw: bool = False  # leave escapes in the log
     silent: bool = False  # words only, no log
     program: str = "ci"  # as it was called: `ci` or `kubectl ci`
+    where: str = ""  # the options that said where, to be typed again
 
     def lines(self, lines: Iterable[str]) -> None:
         """Log lines, each with its newline; bytes that are no UTF-8 as lone surrogates."""
@@ -38,6 +47,10 @@ class Screen:
         shown = text if self.raw else without_escapes(text)
         self.out.write(shown.encode("utf-8", "surrogateescape"))
         self.out.flush()
+
+    def command(self, verb: str, job: str) -> str:
+        """A command about a job, as it has to be typed to find it again."""
+        return f"{self.program} {verb} {job}{self.where}"
 
     def note(self, text: str, colour: str | None = None) -> None:
         """Words of our own."""
@@ -93,11 +106,14 @@ def _counted(chunks: Iterator[bytes], gone: Callable[[int], None]) -> Iterator[b
 
 def open_screen(*, raw: bool = False, silent: bool = False) -> Screen:
     """The screen of this process."""
-    called = click.get_current_context().find_root().info_name or "ci"
+    context = click.get_current_context()
+    called = context.find_root().info_name or "ci"
+    asked = {option: context.params.get(name) for name, option in WHERE.items()}
     return Screen(
         sys.stdout.buffer,
         coloured=sys.stderr.isatty() and colours_wanted(),
         raw=raw,
         silent=silent,
         program=called.replace("kubectl-ci", "kubectl ci"),
+        where="".join(f" {option} {shlex.quote(text)}" for option, text in asked.items() if text),
     )

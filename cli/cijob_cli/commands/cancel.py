@@ -23,5 +23,5 @@ def cancel_command(job: str, *, settings: Settings) -> int:
 
         name = find_job(gateway, job)["metadata"]["name"]
         gateway.cancel(name)
-    screen.note(f"cancelled {name}. Next: {screen.program} logs {name}")
+    screen.note(f"cancelled {name}. Next: {screen.command('logs', name)}")
     return ExitCode.SUCCEEDED

@@ -34,6 +34,23 @@ def test_submit_uploads_the_directory_shows_the_log_and_ends_as_the_job(
     assert ZipFile(tmp_path / "zip").namelist() == ["test_it.py"]
 
 
+def test_the_next_command_is_one_that_finds_the_job_again(ci: CI, gateway: Loopback) -> None:
+    gateway.streams = [[end(phase="Failed", exitCode=1)]]
+    assert "Next: ci retry test-01 -n team\n" in ci("submit", "test", "-n", "team").err
+
+
+def test_a_command_arrives_as_it_was_typed(ci: CI, gateway: Loopback) -> None:
+    gateway.streams = [[end()]]
+    ci("run", "--no-source", "--", "sh", "-c", "kill $$; echo $(date) $HOME", "$1")
+    # Kubernetes makes one dollar of two, and leaves a lone one alone.
+    assert spec_posted(gateway)["command"] == [
+        "sh",
+        "-c",
+        "kill $$$$; echo $$(date) $$HOME",
+        "$1",
+    ]
+
+
 def test_an_unchanged_tree_uploads_nothing_and_says_so(
     ci: CI, gateway: Loopback, project: Path
 ) -> None:
