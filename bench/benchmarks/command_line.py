@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from benchmarks import burst, echo, fake_cluster, memory
+from benchmarks import burst, echo, fake_cluster, memory, submit, upload
 from benchmarks.api import connect, namespace
 from benchmarks.figures import Result, table
 from benchmarks.operator_process import operator
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("echo", "burst", "memory")
+NAMES = ("echo", "submit", "upload", "burst", "memory")
 NODES = 20
 
 
@@ -29,7 +29,12 @@ def main(words: Sequence[str] | None = None) -> int:
         return 2
     results = []
     for name in options.names or NAMES:
-        result = asyncio.run(measure(name, options))
+        if name == "submit":
+            result = submit.run(options.kubeconfig, options.rounds)
+        elif name == "upload":
+            result = upload.run(options.kubeconfig, 3, mebibytes=options.mebibytes)
+        else:
+            result = asyncio.run(measure(name, options))
         print(table(result), flush=True)
         results.append(result)
     if options.json:
@@ -42,7 +47,8 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="|".join(NAMES))
-    parser.add_argument("--rounds", type=int, default=20, help="of echo (default 20)")
+    parser.add_argument("--rounds", type=int, default=20, help="of echo and submit (default 20)")
+    parser.add_argument("--mebibytes", type=int, default=1024, help="of an upload (default 1024)")
     parser.add_argument("--jobs", type=int, default=1000, help="in the burst (default 1000)")
     parser.add_argument("--finished", type=int, default=10_000, help="of memory (default 10000)")
     parser.add_argument("--kubeconfig", type=Path, default=ROOT / ".local" / "kubeconfig")

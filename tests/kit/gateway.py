@@ -178,11 +178,12 @@ class Gateway:
         lines = [line for line in text.splitlines() if line.startswith(name)]
         return sum(float(line.rpartition(" ")[2]) for line in lines)
 
-    def resident_bytes(self) -> int:
-        """The memory that the process has now."""
+    def resident_bytes(self, *, peak: bool = False) -> int:
+        """The memory that the process has now, or the most that it ever had."""
         assert self.process is not None
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        field = "VmHWM:" if peak else "VmRSS:"
+        line = next(line for line in status.splitlines() if line.startswith(field))
         return int(line.split()[1]) * 1024
 
 
