@@ -30,7 +30,7 @@ from unit.cijob_operator.builders import (
 DEADLINE: dict[str, Any] = {"phase": "Failed", "reason": "DeadlineExceeded"}
 
 
-# -- who was first (section 3) ----------------------------------------------------------------
+# -- who was first -----------------------------------------------------------------------------
 
 PRECEDENCE: list[tuple[str, PodView, Reason]] = [
     ("we cancelled, the Pod says so: exit 0 counts no more",

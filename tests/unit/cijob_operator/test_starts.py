@@ -1,4 +1,4 @@
-"""What a Pod waits for before it runs; how long it may is in test_decide."""
+"""What a Pod waits for before it runs; how long it may is in test_decide_endings."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""How an attempt ended; the table of all endings is in test_decide."""
+"""How an attempt ended; the table of all endings is in test_decide_endings."""
 
 from datetime import datetime
 
