@@ -54,9 +54,10 @@ def read_plan(image: mmap, limit: int) -> Plan:
     unpacked = 0
     for entry in records.read_entries(image, directory):
         path, kind = clean_path(entry.name), _kind(entry)
-        if not path:
-            continue  # `./`: the workspace itself
-        tree.add(path, kind)
+        if path:
+            tree.add(path, kind)
+        elif kind != FOLDER:
+            raise SourceRejected(f"entry {quoted(entry.name)} is the workspace itself; {AGAIN}")
         found.append((path, kind, entry))
         unpacked += _room(entry, kind)
         _check_total(unpacked + len(tree.folders) * BLOCK, limit)
@@ -65,7 +66,8 @@ def read_plan(image: mmap, limit: int) -> Plan:
     links = {file.path: _target(image, file) for file in files if _kind(file.entry) == LINK}
     for path in links:
         check_link(path, links)
-    written = [file for file in files if file.path not in links and file.path not in tree.folders]
+    beside = {"", *links, *tree.folders}
+    written = [file for file in files if file.path not in beside]
     return Plan(list(tree.folders), written, links, unpacked)
 
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import urllib3
 from minio import Minio
@@ -23,7 +23,7 @@ from cijob_gateway.errors import DigestMismatch, Down, Problem, SlowUpload, Sour
 from cijob_gateway.settings import MIB, S3Settings
 
 T = TypeVar("T")
-PART_BYTES = 8 * MIB
+PART_BYTES = 5 * MIB  # the least that S3 takes
 CHUNK_BYTES = 256 * 1024
 # So many uploads at a time, each with one part in memory; others wait.
 UPLOADS = 8
@@ -201,16 +201,14 @@ class _Body:
         return self._hash.hexdigest()
 
     def read(self, size: int = -1) -> bytes:
-        """At most `size` bytes; none at the end."""
-        if not self._rest and not self._ended:
-            self._rest = self._next()
-            self._ended = not self._rest
-            self._hash.update(self._rest)
-            self.size += len(self._rest)
-            self._check()
-        taken = self._rest if size < 0 else self._rest[:size]
-        self._rest = self._rest[len(taken) :]
-        return taken
+        """`size` bytes, fewer only at the end: the client joins portions by copying all so far."""
+        taken = bytearray()
+        while not self._ended and (size < 0 or len(taken) < size):
+            chunk = self._rest or self._next()
+            fits = len(chunk) if size < 0 else size - len(taken)
+            taken += chunk[:fits]
+            self._rest = chunk[fits:]
+        return bytes(taken)
 
     def _next(self) -> bytes:
         async def chunk() -> bytes:
@@ -219,13 +217,17 @@ class _Body:
                     return received
             return b""
 
+        waiting = asyncio.run_coroutine_threadsafe(chunk(), self._loop)
         try:
-            waiting = asyncio.run_coroutine_threadsafe(chunk(), self._loop)
-            return waiting.result(SILENT_SECONDS)
+            received = waiting.result(SILENT_SECONDS)
         except TimeoutError:
             waiting.cancel()
             self._fail(SlowUpload(f"nothing came for {SILENT_SECONDS} s; upload again"))
-            raise
+        self._ended = not received
+        self._hash.update(received)
+        self.size += len(received)
+        self._check()
+        return received
 
     def _check(self) -> None:
         if self.size > self._wanted.limit:
@@ -235,7 +237,7 @@ class _Body:
             words = f"the {self.size} bytes that came have the digest {self.digest}"
             self._fail(DigestMismatch(f"{words}, not {self._wanted.sha256}; upload again"))
 
-    def _fail(self, problem: Problem) -> None:
+    def _fail(self, problem: Problem) -> NoReturn:
         self.problem = problem
         raise problem
 
