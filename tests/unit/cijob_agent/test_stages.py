@@ -1,0 +1,233 @@
+"""The agent as a process: its stages, its last words, and what is left when it is killed."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cijob_agent.settings import Archive, Paths
+from cijob_agent.stages import run
+from unit.cijob_agent.forging import Item, archive, link, listing
+from unit.cijob_agent.gateways import Answer, Gateway, body, problem, running, silent
+
+SOURCE = archive(Item("tests/run", b"#!/bin/sh\n", mode=0o100755), link("l", "tests"))
+TOKEN = "not-a-real-token"
+PROGRAM = (
+    "import os, sys\n"
+    "from cijob_agent.settings import Paths\n"
+    "from cijob_agent.stages import run\n"
+    "sys.exit(run(os.environ, Paths(*sys.argv[1:])))"
+)
+
+
+class Pod:
+    """The agent's folders and environment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.workspace, self.control = folder / "workspace", folder / "control"
+        self.workspace.mkdir()
+        self.control.mkdir()
+        (folder / "token").write_text(TOKEN)
+        self.words = folder / "termination-log"
+        self.paths = Paths(
+            str(self.workspace), str(self.control), str(folder / "token"), str(self.words)
+        )
+        self.started: list[subprocess.Popen[bytes]] = []
+
+    def start(self, given: Archive, **more: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", PROGRAM, *self.paths]
+        process = subprocess.Popen(
+            command,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(sys.path),
+                **environment(given, **more),
+            },
+            stderr=subprocess.DEVNULL,
+        )
+        self.started.append(process)
+        return process
+
+    def said(self) -> dict[str, str]:
+        said: dict[str, str] = json.loads(self.words.read_text())
+        return said
+
+
+def environment(given: Archive, **more: str) -> dict[str, str]:
+    gateway = given.url.partition("/internal")[0]
+    return {
+        "CIJOB_GATEWAY": gateway,
+        "CIJOB_NAMESPACE": "ci",
+        "CIJOB_JOB": "tests",
+        "CIJOB_SOURCE_SHA256": given.sha256,
+        "CIJOB_SOURCE_BYTES": str(given.size),
+        "CIJOB_START_TIMEOUT_SECONDS": "20",
+        **more,
+    }
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> Iterator[Pod]:
+    kept = [(number, signal.getsignal(number)) for number in (signal.SIGTERM,)]
+    mask = os.umask(0o022)
+    made = Pod(tmp_path)
+    yield made
+    for process in made.started:
+        process.kill()
+        process.wait()
+    for number, handler in kept:
+        signal.signal(number, handler)
+    os.umask(mask)
+
+
+def test_beside_the_job_it_leaves_a_workspace_and_says_ready(pod: Pod) -> None:
+    with running(Gateway(body(SOURCE))) as gateway:
+        assert run(environment(gateway.archive(SOURCE)), pod.paths) == 0
+    assert [row[0] for row in listing(pod.workspace)] == ["l", "tests", "tests/run"]
+    assert stat.S_ISFIFO((pod.control / "alive").stat().st_mode)
+    assert sorted(path.name for path in pod.control.iterdir()) == ["alive", "home", "ready", "tmp"]
+    assert stat.S_IMODE((pod.control / "home").stat().st_mode) == 0o700
+    assert pod.said() == {"stage": "done", "message": ""}
+
+
+def test_before_the_job_it_leaves_a_workspace_and_nobody_waits(pod: Pod) -> None:
+    with running(Gateway(body(SOURCE))) as gateway:
+        told = environment(gateway.archive(SOURCE), CIJOB_PREPARE="Init")
+        # Twice: the kubelet may run an init container again.
+        assert [run(told, pod.paths) for _ in range(2)] == [0, 0]
+    assert (pod.workspace / "tests/run").exists()
+    assert sorted(path.name for path in pod.control.iterdir()) == ["home", "tmp"]
+    assert pod.said()["stage"] == "done"
+
+
+def test_without_a_source_it_is_ready_at_once(pod: Pod) -> None:
+    assert run({}, pod.paths) == 0
+    assert (pod.control / "ready").exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "given", "ends"),
+    [
+        (problem(404), SOURCE, ("fetch", "SourceNotFound")),
+        (body(SOURCE[::-1]), SOURCE, ("fetch", "SourceRejected")),
+        (body(SOURCE[:-1]), SOURCE[:-1], ("verify", "SourceRejected")),
+        (problem(400), SOURCE, ("fetch", "AgentFailed")),
+    ],
+)
+def test_a_failure_has_a_stage_and_a_reason_and_the_job_never_starts(
+    pod: Pod, answer: Answer, given: bytes, ends: tuple[str, str]
+) -> None:
+    with running(Gateway(answer)) as gateway:
+        assert run(environment(gateway.archive(given)), pod.paths) == 1
+    said = pod.said()
+    assert (said["stage"], said["reason"]) == ends
+    assert said["message"]
+    assert not (pod.control / "ready").exists()
+
+
+def test_broken_data_is_found_while_it_is_unpacked(pod: Pod) -> None:
+    wrong = archive(Item("a", b"x", central={"crc": 1}, local={"crc": 1}))
+    with running(Gateway(body(wrong))) as gateway:
+        assert run(environment(gateway.archive(wrong)), pod.paths) == 1
+    assert (pod.said()["stage"], pod.said()["reason"]) == ("unpack", "SourceRejected")
+    assert not (pod.control / "ready").exists()
+
+
+def test_too_large_a_source_names_the_limit(pod: Pod) -> None:
+    with running(Gateway(body(SOURCE))) as gateway:
+        told = environment(gateway.archive(SOURCE), CIJOB_WORKSPACE_BYTES="4096")
+        assert run(told, pod.paths) == 1
+    assert pod.said()["reason"] == "SourceTooLarge"
+    assert "4.0 KiB" in pod.said()["message"]
+
+
+def test_a_setting_that_is_wrong_is_the_agent_s_failure(pod: Pod) -> None:
+    assert run({"CIJOB_PREPARE": "Later"}, pod.paths) == 1
+    assert pod.said()["reason"] == "AgentFailed"
+    assert "CIJOB_PREPARE" in pod.said()["message"]
+
+
+def test_a_node_that_refuses_to_write_is_the_agent_s_failure(pod: Pod) -> None:
+    pod.workspace.rmdir()
+    with running(Gateway(body(SOURCE))) as gateway:
+        assert run(environment(gateway.archive(SOURCE)), pod.paths) == 1
+    assert pod.said()["reason"] == "AgentFailed"
+    assert "workspace" in pod.said()["message"]
+
+
+def test_nothing_that_the_job_can_read_has_the_token_in_it(pod: Pod) -> None:
+    with running(Gateway(problem(403), problem(503), body(SOURCE))) as gateway:
+        assert run(environment(gateway.archive(SOURCE)), pod.paths) == 0
+    assert gateway.asked[0][1] == f"Bearer {TOKEN}"
+    readable = [*listing(pod.workspace), *listing(pod.control)]
+    assert not any(TOKEN.encode() in content for _, _, content in readable)
+    assert TOKEN not in pod.words.read_text()
+
+
+def test_killed_while_it_fetches_its_stage_stays(pod: Pod) -> None:
+    with running(Gateway(silent(SOURCE[:9], len(SOURCE)))) as gateway:
+        process = pod.start(gateway.archive(SOURCE))
+        wait_for_request(gateway, process)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    assert pod.said()["stage"] == "fetch"
+    assert "reason" not in pod.said()
+    assert not (pod.control / ".archive").exists()
+
+
+def test_told_to_stop_while_it_fetches_it_ends_at_once_and_says_so(pod: Pod) -> None:
+    with running(Gateway(silent(SOURCE[:9], len(SOURCE)))) as gateway:
+        process = pod.start(gateway.archive(SOURCE))
+        wait_for_request(gateway, process)
+        process.terminate()
+        assert process.wait(timeout=30) == 143
+    assert pod.said() == {
+        "stage": "fetch",
+        "message": "told to stop (TERM) before the source was ready",
+    }
+
+
+def wait_for_request(gateway: Gateway, process: "subprocess.Popen[bytes]") -> None:
+    while not gateway.asked:
+        assert process.poll() is None
+
+
+def slow_to_verify() -> bytes:
+    """Links through forty others, by long ways: each is walked to its end."""
+    way = "./" * 1900
+    return archive(*[link(f"l{n}", f"{way}l{n + 1}") for n in range(1500)])
+
+
+def slow_to_unpack() -> bytes:
+    """Many small files."""
+    return archive(*[Item(f"f{n}", b"x") for n in range(20_000)])
+
+
+@pytest.mark.parametrize(
+    ("stage", "make"), [("verify", slow_to_verify), ("unpack", slow_to_unpack)]
+)
+def test_killed_at_a_later_stage_that_stage_stays(
+    pod: Pod, stage: str, make: Callable[[], bytes]
+) -> None:
+    source = make()
+    with running(Gateway(body(source))) as gateway:
+        process = pod.start(gateway.archive(source))
+        while not pod.words.exists() or f'"{stage}"' not in pod.words.read_text():
+            assert process.poll() is None
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    assert pod.said()["stage"] == stage
+    assert "reason" not in pod.said()
+    assert not (pod.control / "ready").exists()
+
+
+def test_after_ready_term_is_ignored(pod: Pod) -> None:
+    assert run({}, pod.paths) == 0
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
