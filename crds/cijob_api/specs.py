@@ -39,9 +39,10 @@ class Recipe(Model):
     image: Image | None = None
     """The container image that the command runs in; needed here or in the template."""
     command: list[Argument] | None = Field(default=None, min_length=1, max_length=128)
-    """The program and its first arguments (default: the image's own entrypoint)."""
+    """The program and its first arguments (default: the image's own entrypoint). As in a Pod,
+    $(NAME) stands for a variable and $$ for a dollar."""
     script: Script | None = None
-    """Text that `sh -eu` runs, instead of a command."""
+    """Text that `sh -eu` runs as it is written, instead of a command."""
     args: list[Argument] | None = listed(128)
     """Arguments behind the command, the script or the image's entrypoint. Given without a command
     or script, they replace the template's arguments and keep its command."""

@@ -227,3 +227,19 @@ def test_the_pod_belongs_to_its_job_and_goes_with_it(name: str) -> None:
     )
     assert all(len(value) <= 63 for value in metadata["labels"].values())
     assert "finalizers" not in metadata
+
+
+@pytest.mark.parametrize(
+    ("script", "sent"),
+    [
+        ("echo $HOME ${A}", "echo $HOME ${A}"),
+        ("kill $$", "kill $$$$"),
+        ("echo $(date) $1", "echo $$(date) $$1"),
+    ],
+)
+def test_a_script_arrives_as_it_was_written(script: str, sent: str) -> None:
+    # Kubernetes makes one dollar of two, and would put a variable for $(NAME).
+    resolved = resolve(job(script=script), None, POOL)
+    assert isinstance(resolved, Resolved)
+    container = pod(job(script=script), resolved, 1, PodSettings())["spec"]["containers"][0]
+    assert container["command"] == ["sh", "-euc", sent, "sh"]
