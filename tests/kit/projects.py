@@ -54,7 +54,7 @@ def pip(python: Path, *words: str, cwd: Path = ROOT) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def tested_by_hand(folder: Path, home: Path, needs: list[str]) -> tuple[int, dict[str, int]]:
+def run_by_hand(folder: Path, home: Path, needs: list[str]) -> tuple[int, dict[str, int]]:
     """What a person does: a virtual environment, what the project needs, pytest; code, counts."""
     venv.create(home, with_pip=True)
     python = home / "bin" / "python"
