@@ -63,7 +63,11 @@ check: verify ## generated files, format, lint, types, import rules, chart
 
 .PHONY: unit
 unit: ## unit tests: no cluster, no network, under 10 s
-	pytest tests/unit
+	CIJOB_HYPOTHESIS=quick pytest tests/unit -m 'not process' -n 2 -q
+
+.PHONY: processes
+processes: ## tests that start programs as a user does, without a cluster
+	pytest tests/unit -m process -n 2 -q
 
 .PHONY: soak
 soak: setup ## the long versions of the chaos tests
@@ -75,5 +79,5 @@ bench: cluster images ## measure, side by side with what Kubernetes itself does
 
 .PHONY: test
 test: setup ## everything: checks, unit tests, then all tests on a real local cluster
-	$(MAKE) check unit
+	$(MAKE) check unit processes
 	hack/cluster-tests

@@ -498,3 +498,32 @@ def test_a_gateway_that_ends_tells_its_streams_to_reconnect(
     assert kind == "reconnect"
     gateway.ask("POST", gateway.jobs(f"/{name}/cancel"))
     operator.finished(name)
+
+
+def test_the_api_server_away_is_said_and_passes(gateway: Gateway) -> None:
+    cluster = gateway.cluster
+    cluster.kind("kill", "component", "kube-apiserver")
+    try:
+        cluster.until("unreadiness", lambda: not gateway.is_ready())
+        answer = gateway.ask("POST", gateway.jobs(), {"spec": spec()})
+        assert (answer.status, answer.slug) == (503, "unavailable")
+    finally:
+        cluster.kind("start", "component", "kube-apiserver")
+    cluster.until("readiness", gateway.is_ready)
+    submitted(gateway)
+
+
+def test_a_job_whose_making_was_cut_short_never_runs_without_its_secret(
+    operator: Operator, gateway: Gateway
+) -> None:
+    """As if the gateway had been killed between making the job and making its Secret."""
+    body = {
+        "apiVersion": "cijob.dev/v1alpha1",
+        "kind": "CIJob",
+        "metadata": {"name": "half-made", "annotations": {"cijob.dev/awaits-secret": "true"}},
+        "spec": {**spec(), "suspend": True, "secretEnv": [{"secretName": "cijob-half-made"}]},
+    }
+    operator.cluster.apply(gateway.namespace, body)
+    operator.until_reason("half-made", "Suspended")
+    assert operator.pods("half-made") == []
+    assert phase(gateway, "half-made") == "Queued"

@@ -16,6 +16,8 @@ from cijob_agent.stages import run
 from unit.cijob_agent.forging import Item, archive, link, listing
 from unit.cijob_agent.gateways import Answer, Gateway, body, problem, running, silent
 
+pytestmark = pytest.mark.process
+
 SOURCE = archive(Item("tests/run", b"#!/bin/sh\n", mode=0o100755), link("l", "tests"))
 TOKEN = "not-a-real-token"
 PROGRAM = (

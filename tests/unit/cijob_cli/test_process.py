@@ -11,6 +11,8 @@ import pytest
 
 from unit.cijob_cli.loopback import HANG, Loopback, job, log
 
+pytestmark = pytest.mark.process
+
 CLI = "from cijob_cli.main import main; main(prog_name='ci')"
 ROOT = Path(__file__).resolve().parents[3]
 Start = Callable[..., "subprocess.Popen[str]"]

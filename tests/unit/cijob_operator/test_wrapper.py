@@ -14,6 +14,8 @@ import pytest
 
 from cijob_operator.wrapper import WRAPPER
 
+pytestmark = pytest.mark.process
+
 SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
 PYTHON = [sys.executable, "-I", "-S", "-c"]
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).resolve().parents[3]
 STAND_IN = """#!/bin/sh
 printf '%s\\n' "$@" > "{folder}/$(basename "$0").words"

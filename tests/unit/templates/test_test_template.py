@@ -7,7 +7,11 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from unit.templates.script import PROGRAM, ROOT, SCRIPT, Workspace
+
+pytestmark = pytest.mark.process
 
 PASSING = "def test_it():\n    pass\n"
 SRC_LAYOUT = {
