@@ -93,15 +93,19 @@ def end(folder: Path, *, seconds: float = 20) -> None:
 
 
 def _pids(folder: Path) -> list[int]:
-    """The node's init process and the `unshare` above it, by their exact last two words."""
-    wanted = [str(INIT).encode(), str(folder).encode()]
+    """The node's init process and the `unshare` above it, by their last two words.
+
+    Of the program only its name counts: the node may have been started from another checkout.
+    """
+    wanted = (INIT.name.encode(), str(folder).encode())
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         with contextlib.suppress(OSError):
             words = (entry / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-            if words[-2:] == wanted and not _is_zombie(entry):
+            *_, program, last = [b"", b"", *words]
+            if (program.rpartition(b"/")[2], last) == wanted and not _is_zombie(entry):
                 found.append(int(entry.name))
     return sorted(found)
 
