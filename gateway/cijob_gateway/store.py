@@ -7,9 +7,10 @@ its own, so that slow uploads do not take those that others need.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterator
+import io
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, NoReturn, TypeVar
@@ -38,6 +39,15 @@ class Stored:
     name: str
     size: int
     used: datetime
+    metadata: Mapping[str, str] = field(default_factory=dict)  # known by `find` only
+
+
+@dataclass(frozen=True)
+class Content:
+    """All of a small object."""
+
+    content: bytes
+    metadata: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -94,11 +104,16 @@ class Store:
             found = await self._call(self._client.stat_object, self._bucket, name)
         except FileNotFoundError:
             return None
-        return Stored(name, found.size or 0, _moment(found.last_modified))
+        metadata = _metadata(found.metadata or {})
+        return Stored(name, found.size or 0, _moment(found.last_modified), metadata)
 
-    async def read(self, name: str) -> AsyncIterator[bytes]:
-        """An object's bytes. Raises FileNotFoundError before the first chunk, or Down."""
-        response = await self._call(self._client.get_object, self._bucket, name)
+    async def read(self, name: str, *, start: int = 0, length: int = 0) -> AsyncIterator[bytes]:
+        """An object's bytes, or `length` of them from `start` (0: all that follow).
+
+        Raises FileNotFoundError before the first chunk, or Down.
+        """
+        get = partial(self._client.get_object, self._bucket, name, start, length)
+        response = await self._call(get)
         try:
             chunks: Iterator[bytes] = response.stream(CHUNK_BYTES)
             while chunk := await self._call(next, chunks, b""):
@@ -133,6 +148,35 @@ class Store:
             raise
         return source.digest, source.size
 
+    async def get(self, name: str) -> Content:
+        """All of a small object at once. Raises FileNotFoundError, Down."""
+
+        def get() -> Content:
+            response = self._client.get_object(self._bucket, name)
+            try:
+                return Content(response.read(), _metadata(response.headers))
+            finally:
+                response.close()
+                response.release_conn()
+
+        return await self._call(get)
+
+    async def put(
+        self, name: str, content: bytes, *, kind: str, metadata: Mapping[str, str] | None = None
+    ) -> None:
+        """Store a small object of a content type, in place of what was there. Raises Down."""
+        put = partial(
+            self._client.put_object,
+            self._bucket,
+            name,
+            io.BytesIO(content),
+            len(content),
+            content_type=kind,
+            metadata=dict(metadata or {}),
+            part_size=max(len(content), PART_BYTES),  # in one request, so that it appears whole
+        )
+        await self._call(put)
+
     async def touch(self, name: str) -> None:
         """Note that an object is in use: its age begins anew."""
         source = CopySource(self._bucket, name)
@@ -151,7 +195,15 @@ class Store:
 
     async def all(self) -> AsyncIterator[Stored]:
         """Every object of the bucket."""
-        listing = iter(self._client.list_objects(self._bucket, recursive=True))
+        async for stored in self.under(""):
+            yield stored
+
+    async def under(self, prefix: str, *, after: str = "") -> AsyncIterator[Stored]:
+        """The objects whose names begin so, in the order of their names; those behind a name."""
+        names = self._client.list_objects(
+            self._bucket, prefix, recursive=True, start_after=after or None
+        )
+        listing = iter(names)
         while found := await self._call(next, listing, None):
             yield Stored(found.object_name or "", found.size or 0, _moment(found.last_modified))
 
@@ -246,6 +298,13 @@ def too_large(size: int, limit: int) -> SourceTooLarge:
     """The answer to a source over the limit."""
     words = f"the source has {size / MIB:.0f} MiB or more, the limit is {limit / MIB:.0f} MiB"
     return SourceTooLarge(f"{words}; add build outputs to .ciignore", limitBytes=limit)
+
+
+def _metadata(headers: Mapping[str, str]) -> dict[str, str]:
+    """What was noted when an object was stored."""
+    lower = {key.lower(): value for key, value in headers.items()}
+    mark = "x-amz-meta-"
+    return {key.removeprefix(mark): value for key, value in lower.items() if key.startswith(mark)}
 
 
 def _moment(moment: datetime | None) -> datetime:
