@@ -7,6 +7,7 @@ ApiError                the API server said no; `status`, `reason` and its own w
 ├── Denied              401, 403: the administrator must grant a right; quota, too
 ├── Invalid             400, 413, 422: the request is wrong; repeating it cannot help
 └── Unavailable         429, 5xx, no connection: try again later; never a verdict
+LeaseLost               this process leads no more: it writes nothing
 """
 
 
@@ -42,6 +43,10 @@ class Invalid(ApiError):
 
 class Unavailable(ApiError):
     """The API server is away, overloaded or restarting."""
+
+
+class LeaseLost(Exception):
+    """Another process leads now, or may lead soon."""
 
 
 def from_status(status: int, body: dict[str, object], *, creating: bool = False) -> ApiError:

@@ -15,10 +15,10 @@ from cijob_api.statuses import CIJobStatus
 from cijob_api.trimming import OPERATOR_BYTES, trim_status
 from cijob_kube.api import Api, is_quota
 from cijob_kube.errors import AlreadyExists, ApiError, Conflict, Denied, Gone, Invalid
+from cijob_kube.leases import Leadership
 from cijob_operator import metrics
 from cijob_operator.cache import Cache, Key
 from cijob_operator.decisions import Decision, Observation, Obstacle, Stop
-from cijob_operator.leases import Leadership
 from cijob_operator.podviews import PodView
 from cijob_operator.statuses import malformed
 from cijob_operator.times import format_time, later, parse_time

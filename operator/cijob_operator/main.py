@@ -10,18 +10,19 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from time import monotonic
 
-from cijob_kube import logs
+from cijob_kube import health, logs
 from cijob_kube.api import Api
-from cijob_kube.errors import ApiError, Gone, Unavailable
-from cijob_operator import health, metrics, permissions
+from cijob_kube.errors import ApiError, Gone, LeaseLost, Unavailable
+from cijob_kube.leases import Leadership
+from cijob_operator import metrics, permissions
 from cijob_operator.act import Actor
 from cijob_operator.cache import Cache, Key
 from cijob_operator.decisions import Policy
-from cijob_operator.errors import LeaseLost, NotPermitted
-from cijob_operator.leases import LEASE, Leadership
+from cijob_operator.errors import NotPermitted
 from cijob_operator.reconcile import Reconciler, count_phases
 from cijob_operator.resync import DeadWatch, Resync
-from cijob_operator.settings import BadSetting, Settings, read_settings
+from cijob_operator.settings import LEASE, BadSetting, Settings, read_settings
+from cijob_operator.vitals import Vitals
 from cijob_operator.watches import watch
 from cijob_operator.workqueue import WorkQueue
 
@@ -59,8 +60,10 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
 async def run(settings: Settings) -> None:
     """The whole life of the operator."""
     cache, queue = Cache(), WorkQueue[Key]()
-    vitals = health.Vitals()
-    app = health.application(alive=vitals.not_alive, ready=vitals.not_ready)
+    vitals = Vitals()
+    app = health.application(
+        alive=vitals.not_alive, ready=vitals.not_ready, registry=metrics.REGISTRY
+    )
     metrics.follow_phases(lambda: count_phases(cache))
     runner = await health.serve(app, settings.port)
     try:

@@ -1,6 +1,6 @@
 """What the operator counts and measures, by Prometheus' naming rules.
 
-Called wherever something happens; served by `health.py`. No label ever holds the name of a job.
+Called wherever something happens; served by `main`. No label ever holds the name of a job.
 """
 
 import re

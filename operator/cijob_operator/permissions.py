@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from cijob_kube.api import Api
 from cijob_operator.errors import NotPermitted
-from cijob_operator.leases import LEASE
-from cijob_operator.settings import Settings
+from cijob_operator.settings import LEASE, Settings
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,12 @@ from cijob_api.objects import CIJob
 from cijob_api.reasons import Phase
 from cijob_api.resolve import Ttl
 from cijob_api.specs import CIPoolSpec
-from cijob_kube.errors import ApiError, Conflict, Gone, Unavailable
+from cijob_kube.errors import ApiError, Conflict, Gone, LeaseLost, Unavailable
 from cijob_operator import metrics
 from cijob_operator.act import Actor
 from cijob_operator.cache import Broken, Cache, Key
 from cijob_operator.decide import decide
 from cijob_operator.decisions import Decision, Observation, Obstacle, Policy
-from cijob_operator.errors import LeaseLost
 from cijob_operator.times import later
 from cijob_operator.workqueue import WorkQueue
 

@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cijob_api.specs import CIPoolSpec
+from cijob_kube.leases import LeaseTimes
 from cijob_operator.agentspecs import PodSettings
-from cijob_operator.leases import LeaseTimes
+
+# The object by which one operator leads.
+LEASE = "cijob-operator"
 
 
 @dataclass(frozen=True)

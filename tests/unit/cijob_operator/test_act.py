@@ -9,12 +9,20 @@ from cijob_api.objects import CIJob
 from cijob_api.reasons import Reason
 from cijob_api.statuses import CIJobStatus
 from cijob_kube.api import Api
-from cijob_kube.errors import AlreadyExists, ApiError, Conflict, Denied, Gone, Invalid, Unavailable
+from cijob_kube.errors import (
+    AlreadyExists,
+    ApiError,
+    Conflict,
+    Denied,
+    Gone,
+    Invalid,
+    LeaseLost,
+    Unavailable,
+)
+from cijob_kube.leases import Leadership
 from cijob_operator.act import Actor, status_patch
 from cijob_operator.cache import Cache
 from cijob_operator.decisions import Decision, Observation, Obstacle, Stop
-from cijob_operator.errors import LeaseLost
-from cijob_operator.leases import Leadership
 from unit.cijob_operator.builders import NOON, after, attempt, job, look, running
 
 PLAIN = {"by_alias": True, "mode": "json", "exclude_none": True}

@@ -2,8 +2,8 @@
 
 import pytest
 
+from cijob_kube.leases import LeaseTimes
 from cijob_operator.agentspecs import PodSettings
-from cijob_operator.leases import LeaseTimes
 from cijob_operator.settings import BadSetting, read_settings
 
 

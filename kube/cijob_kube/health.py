@@ -1,39 +1,18 @@
 """The HTTP endpoints for kubelet and Prometheus: `/healthz`, `/readyz`, `/metrics`.
 
-Alive: the event loop turns and no watch is known to be dead. Ready: the first full list is in, so
-that this process could take over at once; whether it leads makes no difference to that.
+Used by the servers that have no other HTTP of their own: the operator and the archiver.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-
-from cijob_operator.metrics import REGISTRY
-
-
-@dataclass
-class Vitals:
-    """What the checks look at; `main` fills it in as the process comes up."""
-
-    listed: bool = False
-    stuck: Callable[[], str | None] = lambda: None
-
-    def not_alive(self) -> str | None:
-        """Why this process must be started afresh, if so."""
-        return self.stuck()
-
-    def not_ready(self) -> str | None:
-        """Why this process could not take over now, if so."""
-        return None if self.listed else "the first full list is not in yet"
-
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 Check = Callable[[], str | None]
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
-def application(*, alive: Check, ready: Check) -> web.Application:
+def application(*, alive: Check, ready: Check, registry: CollectorRegistry) -> web.Application:
     """Serve what the checks say: None is well, words are what is wrong (status 503)."""
 
     def answer(check: Check) -> Handler:
@@ -45,7 +24,7 @@ def application(*, alive: Check, ready: Check) -> web.Application:
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(
-            body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST}
+            body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
 
     app = web.Application()

@@ -1,4 +1,4 @@
-"""Leadership: one process acts, the others stand by.
+"""Leadership: one process acts, the others stand by. Used by the operator and the archiver.
 
 A Lease object (coordination.k8s.io/v1) names the holder. Time is measured by this process's own
 monotonic clock from what it saw, never by comparing clocks of two machines: a holder that could
@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from cijob_kube.errors import AlreadyExists, ApiError, Conflict, Gone
-from cijob_operator.errors import LeaseLost
+from cijob_kube.errors import AlreadyExists, ApiError, Conflict, Gone, LeaseLost
 
-LEASE = "cijob-operator"
 logger = logging.getLogger(__name__)
 
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from cijob_kube.errors import AlreadyExists, Conflict, Gone, Unavailable
-from cijob_operator.errors import LeaseLost
-from cijob_operator.leases import Leadership, LeaseTimes
+from cijob_kube.errors import AlreadyExists, Conflict, Gone, LeaseLost, Unavailable
+from cijob_kube.leases import Leadership, LeaseTimes
 
 
 class Store:
