@@ -52,6 +52,11 @@ IMAGES = (
     ),
     Image("cijob/python:dev", "images/python", ("images/python",)),
 )
+# What the local cluster gets from its own build of the program.
+DOCKER_IMAGES = (
+    *IMAGES,
+    Image(MINIO_IMAGE, "hack/components/minio", ("hack/components/minio",)),
+)
 
 
 def archive_path(settings: Settings, name: str) -> Path:

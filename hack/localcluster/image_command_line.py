@@ -28,7 +28,10 @@ def main() -> int:
 
 def with_docker(settings: Settings, kind: Path, registry: str) -> None:
     """Build with docker; load through kind, or push."""
-    names = [image_builds.build_with_docker(settings, i, registry) for i in image_builds.IMAGES]
+    names = [
+        image_builds.build_with_docker(settings, image, registry)
+        for image in image_builds.DOCKER_IMAGES
+    ]
     for name in names:
         if registry:
             image_builds.run_shown(["docker", "push", name])

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.process
 ROOT = Path(__file__).resolve().parents[3]
 STAND_IN = """#!/bin/sh
 printf '%s\\n' "$@" > "{folder}/$(basename "$0").words"
+echo "$@" >> "{folder}/$(basename "$0").calls"
 exit {code}
 """
 
@@ -32,13 +33,19 @@ class Laptop:
     def words(self, name: str) -> list[str]:
         return (self.folder / f"{name}.words").read_text().splitlines()
 
+    def build_images(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return self._run("build-images", *words)
+
     def kind(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return self._run("kind", *words)
+
+    def _run(self, program: str, *words: str) -> subprocess.CompletedProcess[str]:
         environment = {
             **os.environ,
             "PATH": f"{self.bin}:{os.environ['PATH']}",
             "CIJOB_CACHE": str(self.folder / "cache"),
         }
-        command = [str(ROOT / "hack" / "kind"), *words]
+        command = [str(ROOT / "hack" / program), *words]
         return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=30)
 
 
@@ -102,3 +109,16 @@ def test_without_a_real_kind_the_cluster_is_local(laptop: Laptop) -> None:
     # The project's own kind on PATH is not a real one: it would hand over to itself for ever.
     (laptop.bin / "kind").symlink_to(ROOT / "hack" / "kind")
     assert laptop.kind("get", "provider").stdout == "local\n"
+
+
+def test_every_image_that_the_chart_names_is_built_and_loaded(laptop: Laptop) -> None:
+    (laptop.bin / "kind").write_text(
+        '#!/bin/sh\n[ "$1" = get ] && echo one || echo "$@" >> ' + f"{laptop.folder}/kind.calls\n"
+    )
+    assert laptop.build_images().returncode == 0
+    images = ["cijob/cijob:dev", "cijob/python:dev", "cijob/minio:dev"]
+    builds = [c.split() for c in (laptop.folder / "docker.calls").read_text().splitlines()]
+    assert [c[2] for c in builds if c[0] == "build"] == images
+    assert all((Path(c[3]) / "Dockerfile").is_file() for c in builds if c[0] == "build")
+    loads = [c.split() for c in (laptop.folder / "kind.calls").read_text().splitlines()]
+    assert [c[2:] for c in loads if c[0] == "load"] == [[i, "--name", "one"] for i in images]
