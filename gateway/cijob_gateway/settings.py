@@ -57,16 +57,17 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         # Templates for all are looked up in the system namespace.
         namespaces=tuple(sorted({*given, system})) if given else (),
         login=auth == "kubernetes",
-        port=int(_number(environment, "CIJOB_PORT", 8080)),
-        internal_port=int(_number(environment, "CIJOB_INTERNAL_PORT", 8081)),
+        port=int(read_number(environment, "CIJOB_PORT", 8080)),
+        internal_port=int(read_number(environment, "CIJOB_INTERNAL_PORT", 8081)),
         tls=_tls(environment),
-        s3=_s3(environment),
-        max_source_bytes=int(_number(environment, "CIJOB_MAX_SOURCE_BYTES", 200 * MIB)),
-        source_ttl_seconds=_number(environment, "CIJOB_SOURCE_TTL_SECONDS", 7 * 86400),
+        s3=read_s3(environment),
+        max_source_bytes=int(read_number(environment, "CIJOB_MAX_SOURCE_BYTES", 200 * MIB)),
+        source_ttl_seconds=read_number(environment, "CIJOB_SOURCE_TTL_SECONDS", 7 * 86400),
     )
 
 
-def _s3(environment: Mapping[str, str]) -> S3Settings:
+def read_s3(environment: Mapping[str, str]) -> S3Settings:
+    """Read the `CIJOB_S3_*` variables. Raises BadSetting."""
     address = environment.get("CIJOB_S3_ENDPOINT", "")
     parts = urlsplit(address)
     if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path not in {"", "/"}:
@@ -94,7 +95,8 @@ def _tls(environment: Mapping[str, str]) -> tuple[str, str] | None:
     return (certificate, key) if certificate else None
 
 
-def _number(environment: Mapping[str, str], name: str, default: float) -> float:
+def read_number(environment: Mapping[str, str], name: str, default: float) -> float:
+    """Read a number above 0. Raises BadSetting."""
     text = environment.get(name, "")
     try:
         value = float(text) if text else float(default)

@@ -1,4 +1,4 @@
-"""One shared watch of a custom resource: what requests read instead of asking the API server.
+"""One shared watch of a kind of objects: what requests read instead of asking the API server.
 
 Everything known stands in memory, as the API server gave it. Whoever follows one object is woken
 at each change of it; a change that comes while it is busy waits, and only the newest is seen.
@@ -7,7 +7,7 @@ at each change of it; a change that comes while it is busy waits, and only the n
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 from cijob_api import names
@@ -27,10 +27,26 @@ AGAIN_SECONDS = (0.2, 0.5, 1, 2, 5)
 class Watch(Generic[R]):
     """All objects of one kind, kept true by a list and a watch."""
 
-    def __init__(self, api: Api, kind: type[R], plural: str, namespaces: Iterable[str]) -> None:
+    def __init__(
+        self,
+        api: Api,
+        kind: type[R],
+        plural: str,
+        namespaces: Iterable[str],
+        *,
+        collection: str = f"/apis/{names.API_VERSION}",
+        label: str = "",
+        slim: Callable[[Json], Json] = lambda body: body,
+        told: Callable[[Key], None] = lambda key: None,
+    ) -> None:
+        """`label`: only objects that have it. `slim` makes an object smaller before it is kept;
+        `told` hears of every change.
+        """
         self._api = api
         self._kind = kind
-        collection = f"/apis/{names.API_VERSION}"
+        self._query = {"labelSelector": label} if label else {}
+        self._slim = slim
+        self._told = told
         self._paths = [f"{collection}/namespaces/{n}/{plural}" for n in namespaces] or [
             f"{collection}/{plural}"
         ]
@@ -47,7 +63,7 @@ class Watch(Generic[R]):
     def trouble(self) -> str:
         """Why what is known may be old, in words; empty if it is not."""
         if len(self._synced) < len(self._paths):
-            return "the first list of jobs is not in yet"
+            return f"the first list of {self._kind.__name__}s is not in yet"
         return next(iter(self._failing.values()), "")
 
     def body(self, namespace: str, name: str) -> Json | None:
@@ -100,7 +116,7 @@ class Watch(Generic[R]):
         old = self._objects.get(key)
         known = max(_version(old) if old else 0, self._dropped.get(key, 0))
         if known < _version(body):
-            self._objects[key] = body
+            self._objects[key] = self._slim(body)
             self._wake(key)
 
     def drop(self, key: Key, *, version: int) -> None:
@@ -126,7 +142,7 @@ class Watch(Generic[R]):
             try:
                 version = version or await self._list(path)
                 self._failing.pop(path, None)
-                async for event in self._api.watch(path, version=version):
+                async for event in self._api.watch(path, version=version, **self._query):
                     failures = 0
                     version = self._take(event)
             except Gone:
@@ -142,7 +158,7 @@ class Watch(Generic[R]):
         """Read everything once; return the list's version."""
         listed: set[Key] = set()
         version = 0
-        async for bodies, page_version in self._api.pages(path):
+        async for bodies, page_version in self._api.pages(path, **self._query):
             version = version or page_version
             for body in bodies:
                 # Items of a list do not say what they are.
@@ -169,6 +185,7 @@ class Watch(Generic[R]):
     def _wake(self, key: Key) -> None:
         for event in self._followers.get(key, ()):
             event.set()
+        self._told(key)
 
 
 def _version(body: Json) -> int:
