@@ -37,7 +37,7 @@ class Watch(Generic[R]):
         collection: str = f"/apis/{names.API_VERSION}",
         label: str = "",
         slim: Callable[[Json], Json] = lambda body: body,
-        told: Callable[[Key], None] = lambda key: None,
+        told: Callable[[Key], None] = lambda _: None,
     ) -> None:
         """`label`: only objects that have it. `slim` makes an object smaller before it is kept;
         `told` hears of every change.
