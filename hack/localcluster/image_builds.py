@@ -30,6 +30,7 @@ class Image:
     name: str
     context: str
     inputs: tuple[str, ...]
+    dockerfile: str = "Dockerfile"  # relative to the context
 
 
 IMAGES = (
@@ -55,7 +56,8 @@ IMAGES = (
 # What the local cluster gets from its own build of the program.
 DOCKER_IMAGES = (
     *IMAGES,
-    Image(MINIO_IMAGE, "hack/components/minio", ("hack/components/minio",)),
+    # Not beside the module: its folder is hashed, and a program built anew for it.
+    Image(MINIO_IMAGE, "hack/components/minio", (), "../../../images/minio/Dockerfile"),
 )
 
 
@@ -96,7 +98,8 @@ def build_with_docker(settings: Settings, image: Image, registry: str) -> str:
     name = f"{registry.rstrip('/')}/{image.name}" if registry else image.name
     context = settings.hack.parent / image.context
     # Not captured: docker shows its progress.
-    run_shown(["docker", "build", "--tag", name, str(context)])
+    file = (context / image.dockerfile).resolve()
+    run_shown(["docker", "build", "--tag", name, "--file", str(file), str(context)])
     return name
 
 

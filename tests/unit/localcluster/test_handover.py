@@ -119,6 +119,6 @@ def test_every_image_that_the_chart_names_is_built_and_loaded(laptop: Laptop) ->
     images = ["cijob/cijob:dev", "cijob/python:dev", "cijob/minio:dev"]
     builds = [c.split() for c in (laptop.folder / "docker.calls").read_text().splitlines()]
     assert [c[2] for c in builds if c[0] == "build"] == images
-    assert all((Path(c[3]) / "Dockerfile").is_file() for c in builds if c[0] == "build")
+    assert all(Path(c[4]).is_file() for c in builds if c[0] == "build")
     loads = [c.split() for c in (laptop.folder / "kind.calls").read_text().splitlines()]
     assert [c[2:] for c in loads if c[0] == "load"] == [[i, "--name", "one"] for i in images]
