@@ -1,0 +1,164 @@
+"""One attempt's log, from its Pod into the bucket, to its end.
+
+Used by jobs.py. Goes on where an archiver before it has stopped: behind the last line that is
+stored, so that nothing is lost or there twice. Whether everything came is decided here and stands
+in `end.json`.
+"""
+
+import asyncio
+import hashlib
+import logging
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from cijob_api.lines import LineId
+from cijob_gateway.archive import Chunk, End, Notes, end_name, list_chunks, read_end
+from cijob_gateway.archiver import metrics
+from cijob_gateway.archiver.digests import digest_of
+from cijob_gateway.archiver.spools import LogSpool, Spool
+from cijob_gateway.archiver.uploads import Bucket, Log, patiently, upload
+from cijob_gateway.logitems import Batch
+from cijob_gateway.podlogs import PACE, PodLog, Source
+from cijob_kube.api import Api
+
+logger = logging.getLogger(__name__)
+JSON = "application/json"
+DISK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What every attempt is archived with."""
+
+    api: Api
+    bucket: Bucket
+    spool: Spool
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Which attempt, and what is known of it."""
+
+    log: Log
+    pod: str
+    ended: asyncio.Event
+    """Set once its container has ended."""
+    begun: bool
+    """Its container ran; if not, that there is no log is no loss."""
+    fresh: bool
+    """Nothing of it can be stored yet."""
+
+
+async def archive(tools: Tools, subject: Subject) -> End:
+    """Bring an attempt's log into the bucket; what it came to. Raises LeaseLost."""
+    store, log = tools.bucket.store, subject.log
+    if not subject.fresh:
+        end = await patiently(lambda: read_end(store, log.namespace, log.uid, log.attempt))
+        if end:
+            return end
+    metrics.following.inc()
+    spool = LogSpool(tools.spool)
+    try:
+        end = await _Archiving(tools, subject, spool).run()
+    finally:
+        metrics.following.dec()
+        spool.aclose()
+    name = end_name(log.namespace, log.uid, log.attempt)
+    await tools.bucket.put(name, end.model_dump_json().encode(), JSON)
+    return end
+
+
+class _Archiving:
+    """A log on its way."""
+
+    def __init__(self, tools: Tools, subject: Subject, spool: LogSpool) -> None:
+        self._tools = tools
+        self._subject = subject
+        self._spool = spool
+        self._troubles: list[str] = []
+        # None when not all of the log went through here.
+        self._digest: hashlib._Hash | None = hashlib.sha256()
+
+    async def run(self) -> End:
+        """To its end."""
+        last = None if self._subject.fresh else await patiently(self._resume)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(upload(self._subject.log, self._spool, self._tools.bucket))
+            await self._read(last)
+            self._spool.finish()
+        return await patiently(self._end)
+
+    async def _resume(self) -> LineId | None:
+        """Where an archiver before this one has stopped. Raises Down, Corrupt."""
+        chunks = await self._chunks()
+        if not chunks:
+            return None
+        last, store = chunks[-1], self._tools.bucket.store
+        found = await store.get(last.name)
+        notes = Notes.parse(found.metadata)
+        self._spool.resume(found.content, notes, last.offset)
+        self._digest = None
+        for chunk in chunks:  # what was said about gaps stands with the chunks behind them
+            known = await store.find(chunk.name)
+            if known and (gap := Notes.parse(known.metadata).gap):
+                self._troubles.append(gap)
+        return notes.last
+
+    async def _chunks(self) -> list[Chunk]:
+        log = self._subject.log
+        return await list_chunks(self._tools.bucket.store, log.namespace, log.uid, log.attempt)
+
+    async def _read(self, last: LineId | None) -> None:
+        """Everything that the Pod's log has behind a line, into the spool."""
+        subject = self._subject
+        source = Source(subject.log.namespace, subject.pod, subject.log.attempt)
+        pace = PACE if subject.begun else replace(PACE, tries=1)
+        log = PodLog(self._tools.api, source, subject.ended, pace=pace).begin_after(last)
+        async with aclosing(log.follow()) as items:
+            async for item in items:
+                if isinstance(item, Batch):
+                    await self._take(item)
+                else:
+                    metrics.gaps.inc()
+                    self._troubles.append(item.message)
+                    self._spool.gap(item.message)
+        if log.refused and (subject.begun or log.last):
+            self._troubles.append(log.refused)
+
+    async def _take(self, batch: Batch) -> None:
+        if self._spool.is_full:
+            await self._spool.room()
+        while True:
+            try:
+                self._spool.add(batch)
+            except OSError as error:  # the disk is full, of others' files
+                logger.warning("the spool cannot be written: %s", error)
+                await asyncio.sleep(DISK_SECONDS)
+            else:
+                break
+        metrics.lines.inc(len(batch.lines))
+        text = b"".join(batch.lines)
+        metrics.read_bytes.inc(len(text))
+        if self._digest:
+            self._digest.update(text)
+
+    async def _end(self) -> End:
+        """What it came to, by what the bucket has now. Raises Down."""
+        chunks = await self._chunks()
+        there = sum(chunk.size for chunk in chunks)
+        if there != self._spool.offset or any(
+            one.end != other.offset for one, other in pairwise(chunks)
+        ):
+            words = f"the object store has {there} bytes of this log and was given"
+            self._troubles.append(f"{words} {self._spool.offset}; lines are missing")
+        digest = self._digest
+        if digest is None:
+            digest = await digest_of(self._tools.bucket.store, chunks)
+        return End(
+            lines=self._spool.lines,
+            bytes=self._spool.bytes,
+            sha256=digest.hexdigest(),
+            complete=not self._troubles,
+            message="; ".join(dict.fromkeys(self._troubles)) or None,
+        )

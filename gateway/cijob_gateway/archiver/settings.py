@@ -1,0 +1,53 @@
+"""The archiver's environment, read once at the start and nowhere else."""
+
+import os
+import socket
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from cijob_gateway.settings import MIB, S3Settings, read_number, read_s3
+from cijob_kube.leases import LeaseTimes
+
+# The object by which one archiver leads.
+LEASE = "cijob-archiver"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this archiver runs."""
+
+    system_namespace: str
+    namespaces: tuple[str, ...]  # the system namespace among them; empty: the whole cluster
+    identity: str
+    port: int
+    s3: S3Settings
+    spool: Path
+    """A folder for what is not stored yet; what is in it at the start is removed."""
+    spool_bytes: int
+    retention: timedelta
+    """How long a job's archive is kept once its CIJob is gone."""
+    lease: LeaseTimes
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the `CIJOB_*` variables. Raises BadSetting."""
+    lease = LeaseTimes()
+    seconds = read_number(environment, "CIJOB_LEASE_SECONDS", lease.lease_seconds)
+    system = environment.get("CIJOB_SYSTEM_NAMESPACE", "cijob-system")
+    given = environment.get("CIJOB_NAMESPACES", "").replace(",", " ").split()
+    retention = read_number(environment, "CIJOB_RETENTION_SECONDS", 30 * 86400)
+    return Settings(
+        system_namespace=system,
+        namespaces=tuple(sorted({*given, system})) if given else (),
+        identity=environment.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
+        port=int(read_number(environment, "CIJOB_PORT", 8081)),
+        s3=read_s3(environment),
+        spool=Path(environment.get("CIJOB_SPOOL") or Path(tempfile.gettempdir(), "cijob-spool")),
+        spool_bytes=int(read_number(environment, "CIJOB_SPOOL_BYTES", 1024 * MIB)),
+        retention=timedelta(seconds=retention),
+        # One third to notice, one third to give up: as the defaults of 15, 10 and 2 s.
+        lease=LeaseTimes(seconds, seconds * 2 / 3, seconds * 2 / 15),
+    )

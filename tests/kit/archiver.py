@@ -1,0 +1,165 @@
+"""The archiver under test: a real process, beside a MinIO process, on one namespace."""
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from minio import Minio as Client
+
+from cijob_api.lines import Lines, Ordinals
+from cijob_gateway.archive import End, end_name, log_prefix, parse
+from kit.cluster import Cluster
+from kit.gateway import Minio
+from kit.operator import free_port
+
+
+@dataclass
+class Archiver:
+    """An archiver process for one namespace."""
+
+    cluster: Cluster
+    namespace: str
+    folder: Path
+    minio: Minio
+    settings: dict[str, str] = field(default_factory=dict)
+    identity: str = "archiver"
+    process: subprocess.Popen[bytes] | None = None
+    port: int = 0
+
+    @property
+    def log(self) -> Path:
+        """Its output: one JSON object a line."""
+        return self.folder / f"{self.identity}.log"
+
+    def start(self, *, wait: bool = True) -> "Archiver":
+        """Start it; ready when its first lists are in and S3 answers."""
+        self.port = self.port or free_port()
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(self.cluster.kubeconfig.resolve()),
+            "CIJOB_NAMESPACES": self.namespace,
+            "CIJOB_SYSTEM_NAMESPACE": self.namespace,
+            "CIJOB_PORT": str(self.port),
+            "CIJOB_S3_ENDPOINT": f"http://127.0.0.1:{self.minio.port}",
+            "CIJOB_S3_ACCESS_KEY": "test",
+            "CIJOB_S3_SECRET_KEY": self.minio.password,
+            "CIJOB_SPOOL": str(self.folder / f"{self.identity}-spool"),
+            "POD_NAME": self.identity,
+            **self.settings,
+        }
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "cijob_gateway.archiver"]
+            self.process = subprocess.Popen(command, stderr=log, stdout=log, env=environment)
+        if wait:
+            self.cluster.until("readiness of the archiver", self.is_ready)
+        return self
+
+    def is_ready(self) -> bool:
+        """Whether /readyz says so; fails if the process has ended."""
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text()[-3000:]
+        return self.ask("/readyz") == "ok\n"
+
+    def ask(self, path: str) -> str:
+        """What an HTTP endpoint of it answers; empty while it does not."""
+        try:
+            url = f"http://127.0.0.1:{self.port}{path}"
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                content: bytes = answer.read()
+                return content.decode()
+        except (urllib.error.URLError, OSError):
+            return ""
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric over its labels."""
+        lines = [line for line in self.ask("/metrics").splitlines() if line.startswith(name)]
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, seconds: float = 20) -> int:
+        """End it and return its exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(timeout=seconds)
+
+    def archived(self, name: str, seconds: float = 60) -> dict[str, Any]:
+        """The job's `results` once its log is archived."""
+        self.cluster.until(f"the archive of {name}", lambda: "logs" in self._results(name), seconds)
+        return self._results(name)
+
+    def _results(self, name: str) -> dict[str, Any]:
+        job = self.cluster.get("cij", "-n", self.namespace, name)
+        results: dict[str, Any] = job.get("status", {}).get("results") or {}
+        return results
+
+
+@dataclass
+class Bucket:
+    """What is in the bucket, read as anybody would."""
+
+    minio: Minio
+    namespace: str
+
+    @property
+    def _client(self) -> Client:
+        return Client(
+            f"127.0.0.1:{self.minio.port}",
+            access_key="test",
+            secret_key=self.minio.password,
+            secure=False,
+            region="us-east-1",
+        )
+
+    def names(self, prefix: str) -> list[str]:
+        """The names that begin so."""
+        found = self._client.list_objects("cijob", prefix, recursive=True)
+        return [item.object_name or "" for item in found]
+
+    def read(self, name: str) -> bytes:
+        """An object."""
+        response = self._client.get_object("cijob", name)
+        try:
+            content: bytes = response.read()
+            return content
+        finally:
+            response.close()
+            response.release_conn()
+
+    def chunks(self, uid: str, attempt: int = 1) -> list[bytes]:
+        """The chunks of a log, in order; each begins where the one before it ends."""
+        prefix = log_prefix(self.namespace, uid, attempt)
+        chunks: list[bytes] = []
+        for name in self.names(prefix):
+            if name.removeprefix(prefix).isdecimal():
+                assert int(name.removeprefix(prefix)) == sum(map(len, chunks))
+                chunks.append(self.read(name))
+        return chunks
+
+    def lines(self, uid: str, attempt: int = 1) -> Lines:
+        """The lines of a log."""
+        ordinals = Ordinals()
+        parts = [parse(chunk, ordinals) for chunk in self.chunks(uid, attempt)]
+        rows = [row for part in parts for row in part.rows()]
+        return Lines.of_rows(rows) if rows else Lines()
+
+    def end(self, uid: str, attempt: int = 1) -> End:
+        """What an attempt's log came to."""
+        return End.model_validate_json(self.read(end_name(self.namespace, uid, attempt)))
+
+
+@contextmanager
+def running(archiver: Archiver) -> Iterator[Archiver]:
+    """An archiver that is ended, whatever happens."""
+    archiver.start()
+    try:
+        yield archiver
+    finally:
+        archiver.stop(signal.SIGKILL)
