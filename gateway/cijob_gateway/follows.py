@@ -2,8 +2,9 @@
 
 Called by the HTTP layer, which writes what comes as server-sent events or text. Attempt after
 attempt, each line once and in the log's own order; the end says what was given, and whether that
-was all. Readers of a running attempt share one follow of its log (sharedlogs.py); whoever comes
-late, comes back, or is slow reads the log by itself up to where that is (readers.py).
+was all. What is archived is given first; readers of a running attempt share one follow of its log
+behind that (sharedlogs.py); whoever comes late, comes back, or is slow reads archive and log by
+itself up to where that is (readers.py).
 """
 
 from collections.abc import AsyncGenerator
@@ -15,6 +16,7 @@ from cijob_gateway.logitems import Batch, End, Gap, Item, State
 from cijob_gateway.podlogs import PACE, Pace
 from cijob_gateway.readers import Reader, Wish
 from cijob_gateway.rooms import KEEP_BYTES, Ground, JobSource, Room
+from cijob_gateway.store import Store
 from cijob_kube.api import Api
 
 __all__ = ["Batch", "End", "Follows", "Gap", "Item", "JobSource", "State"]
@@ -30,8 +32,9 @@ class Follows:
         *,
         pace: Pace = PACE,
         keep_bytes: int = KEEP_BYTES,
+        store: Store | None = None,
     ) -> None:
-        self._ground = Ground(api, jobs, pace, keep_bytes)
+        self._ground = Ground(api, jobs, pace, keep_bytes, store)
         self._rooms: dict[str, Room] = {}
 
     @property
@@ -47,15 +50,18 @@ class Follows:
         follow: bool = True,
         attempt: int | None = None,
         tail: int | None = None,
+        since: str = "",
         from_now: bool = False,
     ) -> AsyncGenerator[Item]:
         """A job's states and lines until its end.
 
         `after` goes on behind a line; `tail` begins so many lines before the end of the current
-        attempt, `from_now` with what is not written yet. `attempt` is about that one only. Without
-        `follow` it ends with what is there now. Close it when nobody reads any more.
+        attempt, `from_now` with what is not written yet, `since` with the first line of that time
+        (written as in a line's id) or a later one. `attempt` is about that one only. Without
+        `follow` it ends with what is there now. Close it when nobody reads any more. Raises Down
+        when what is missing may be in an archive that cannot be read.
         """
-        wish = Wish(after, follow, attempt, 0 if from_now else tail)
+        wish = Wish(after, follow, attempt, 0 if from_now else tail, since)
         async with self._room(job) as room, aclosing(Reader(room, wish).items()) as items:
             async for item in items:
                 yield item

@@ -1,20 +1,24 @@
 """One reader's way through a job's log: attempt after attempt, shared where it can be.
 
-Used by follows.py, which says who reads what. A reader rides on the shared follow of a running
-attempt, and reads the log by itself while it has no seat there or when the attempt has ended.
+Used by follows.py, which says who reads what. A reader gets what is archived first. Behind that it
+rides on the shared follow of a running attempt, and reads the log by itself while it has no seat
+there or when the attempt has ended. Of a log whose archive is closed no Pod is asked.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
-from cijob_api.lines import LineId, Lines
+from cijob_api.lines import LineId
 from cijob_api.statuses import Attempt
-from cijob_gateway.logitems import Batch, End, Gap, Item, State, Tally, batches
-from cijob_gateway.podlogs import PodLog
-from cijob_gateway.rooms import Room, has_started
+from cijob_gateway.archive import Corrupt
+from cijob_gateway.archivelogs import missing
+from cijob_gateway.beginnings import Beginning, find_tail
+from cijob_gateway.errors import Down
+from cijob_gateway.joinedlogs import JoinedLog
+from cijob_gateway.logitems import Batch, End, Gap, Item, State, Tally
+from cijob_gateway.rooms import Room, ended_before, has_started, may_be_late
 from cijob_gateway.sharedlogs import Seat, SharedLog
 
 # A follow is some milliseconds behind a read of the same log; after this it is read again.
@@ -31,6 +35,8 @@ class Wish:
     follow: bool = True
     attempt: int | None = None
     tail: int | None = None
+    since: str = ""
+    """A time, written as in a line's id."""
 
 
 class Reader:
@@ -40,10 +46,14 @@ class Reader:
         self._room = room
         self._wish = wish
         self._last = wish.after
-        self._tail = wish.tail  # None once it was given
-        whole = wish.after is None and wish.tail is None
+        self._tail = wish.tail  # None once it is known where that begins
+        self._beginning = Beginning(since="" if wish.after else wish.since)
+        self._line: int | None = None  # where in the archive the tail begins
+        whole = wish.after is None and wish.tail is None and not wish.since
         self._tally = Tally() if whole else None
         self._complete = True
+        self._closed = False  # the archive has all of this attempt, and it was given
+        self._trouble = ""  # why the archive cannot be read
         self._told: State | None = None
         self._done = self._skipped()
 
@@ -55,8 +65,8 @@ class Reader:
             elif attempt := self._next():
                 async with aclosing(self._attempt(attempt)) as items:
                     async for item in items:
-                        self._count(item)
-                        yield item
+                        if wanted := self._take(item):
+                            yield wanted
                 self._done = attempt.number
             elif self._is_over():
                 break
@@ -88,6 +98,8 @@ class Reader:
         for attempt in self._attempts():
             if attempt.number <= self._done or self._wish.attempt not in (None, attempt.number):
                 continue
+            if self._beginning.since and ended_before(attempt, self._beginning.since):
+                continue
             if has_started(attempt) or (self._room.over and attempt.pod_name):
                 return attempt
             if not self._room.ended(attempt.number).is_set():
@@ -106,10 +118,15 @@ class Reader:
 
     async def _attempt(self, attempt: Attempt) -> AsyncGenerator[Item]:
         ended = self._room.ended(attempt.number)
+        self._closed, self._trouble = False, ""
         if self._tail is not None:
-            async with aclosing(self._last_lines(attempt, self._tail)) as items:
-                async for item in items:
-                    yield item
+            await self._find_tail(attempt, self._tail)
+        async with aclosing(self._archived(attempt)) as items:
+            async for item in items:
+                yield item
+        if self._closed:
+            return
+        begun = self._here(attempt)
         if ended.is_set():
             ways = self._whole(attempt)
         elif self._wish.follow:
@@ -118,9 +135,42 @@ class Reader:
             ways = self._now(attempt)
         async with aclosing(ways) as items:
             async for item in items:
+                if begun is None and isinstance(item, Batch):
+                    if self._trouble and may_be_late(attempt, item.timestamps[0]):
+                        yield Gap(f"the first lines may be missing: {self._trouble}")
+                    begun = item.last
                 yield item
 
-    def _log(self, attempt: Attempt) -> PodLog:
+    async def _archived(self, attempt: Attempt) -> AsyncGenerator[Item]:
+        """What the archive has of an attempt, behind where this reader is."""
+        archived, line, here = self._room.archived(attempt), self._line, self._here(attempt)
+        if archived is None:
+            return
+        if line is not None:
+            ways = archived.from_line(line)
+        elif here is None and self._beginning.since:
+            ways = archived.from_time(self._beginning.since)
+        else:
+            ways = archived.after(here)
+        tally = self._tally if here is None else None
+        before = (tally.lines, tally.bytes) if tally else (0, 0)
+        try:
+            async with aclosing(ways) as items:
+                async for item in items:
+                    yield item
+        except (Down, Corrupt) as error:
+            self._trouble = str(error)
+            if line is not None and self._last == here:
+                self._beginning.skipped = line
+            return
+        finally:
+            self._line = None
+        if archived.end and (here is None or line is not None or archived.found):
+            self._closed = True
+            if words := missing(archived.end, tally, before):
+                yield Gap(words)
+
+    def _log(self, attempt: Attempt) -> JoinedLog:
         """This reader's own way to an attempt's log, from where it is."""
         return self._room.log(attempt).begin_after(self._here(attempt))
 
@@ -135,7 +185,7 @@ class Reader:
             async for item in items:
                 yield item
         if log.refused and (has_started(attempt) or log.last):
-            yield Gap(log.refused)
+            yield self._refused(log.refused)
 
     async def _now(self, attempt: Attempt) -> AsyncGenerator[Item]:
         """What an attempt that runs has written up to now."""
@@ -147,23 +197,25 @@ class Reader:
             if not log.trouble:
                 return
             await log.pause()
-        yield Gap(f"the log cannot be read now: {log.trouble}")
+        yield self._refused(f"the log cannot be read now: {log.trouble}")
 
-    async def _last_lines(self, attempt: Attempt, count: int) -> AsyncGenerator[Item]:
-        """The end of what there is now; ids count from the start, so that is read, too."""
-        kept: deque[tuple[bytes, int, bytes]] = deque(maxlen=count)
+    def _refused(self, words: str) -> Gap:
+        """That a Pod's log cannot be read. Raises Down if the archive may have it."""
+        if self._trouble:
+            raise Down(f"{words}; {self._trouble}")
+        return Gap(words)
+
+    async def _find_tail(self, attempt: Attempt, count: int) -> None:
+        """Go to where the last lines begin."""
         ended = self._room.ended(attempt.number).is_set()
-        async with aclosing(self._whole(attempt) if ended else self._now(attempt)) as items:
-            async for item in items:
-                if isinstance(item, Batch):
-                    self._last = item.last
-                    kept.extend(item.content.rows())
-                else:
-                    yield item
-        self._tail = None
-        if kept:
-            for batch in batches(Lines.of_rows(kept), attempt.number):
-                yield batch
+
+        def behind(last: LineId | None) -> AsyncGenerator[Item]:
+            self._last = last
+            return self._whole(attempt) if ended else self._now(attempt)
+
+        place = await find_tail(count, self._room.archived(attempt), behind)
+        self._tail, self._last, self._line = None, place.last, place.line
+        self._beginning.skipped = place.skipped
 
     # -- together with others ----------------------------------------------------------------------
 
@@ -182,20 +234,24 @@ class Reader:
                 async with aclosing(ways) as items:
                     async for item in items:
                         yield item
-                if seat is None and closed:
+                if self._closed or (seat is None and closed):
                     return
                 if seat and seat.number >= shared.first:  # not missed: it was the end
                     break
                 if seat is None:
                     await self._seat_free(shared, attempt, mark)
             if shared.refused:
-                yield Gap(shared.refused)
+                yield self._refused(shared.refused)
 
     async def _alone(self, attempt: Attempt) -> AsyncGenerator[Item]:
         """What there is now, beside the shared follow, which also says if the log is no more."""
-        async with aclosing(self._log(attempt).read_once()) as items:
+        async with aclosing(self._archived(attempt)) as items:
             async for item in items:
                 yield item
+        if not self._closed:
+            async with aclosing(self._log(attempt).read_once()) as items:
+                async for item in items:
+                    yield item
 
     async def _seat_free(self, shared: SharedLog, attempt: Attempt, mark: int) -> None:
         """Wait until the shared follow comes by this reader's place, if it can still do so."""
@@ -233,13 +289,17 @@ class Reader:
         self._told = state
         return state
 
-    def _count(self, item: Item) -> None:
+    def _take(self, item: Item) -> Item | None:
+        """What this reader wants of an item; noted and counted."""
         if isinstance(item, Batch):
             self._last = item.last
-            if self._tally:
-                self._tally.add(item)
-        elif isinstance(item, Gap):
+            wanted = self._beginning.take(item)
+            if wanted and self._tally:
+                self._tally.add(wanted)
+            return wanted
+        if isinstance(item, Gap):
             self._complete = False
+        return item
 
     def _end(self) -> End:
         status, tally, wanted = self._room.job.status, self._tally, self._wish.attempt

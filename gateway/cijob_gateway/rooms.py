@@ -10,11 +10,15 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
+from cijob_api.lines import seconds_between
 from cijob_api.objects import CIJob
 from cijob_api.statuses import Attempt
-from cijob_gateway.podlogs import Pace, PodLog, Source
+from cijob_gateway.archivelogs import ArchivedLog, Where
+from cijob_gateway.joinedlogs import JoinedLog
+from cijob_gateway.podlogs import ROTATION_SECONDS, Pace, PodLog, Source
 from cijob_gateway.readings import stop
 from cijob_gateway.sharedlogs import SharedLog
+from cijob_gateway.store import Store
 from cijob_kube.api import Api
 
 KEEP_BYTES = 4 * 1024 * 1024
@@ -39,6 +43,8 @@ class Ground:
     pace: Pace
     keep_bytes: int
     """Memory for the last lines of a log that is followed, in bytes."""
+    store: Store | None = None
+    """Where logs are archived, if they are."""
 
 
 class Room:
@@ -65,17 +71,28 @@ class Room:
         """Set once that attempt's container has ended."""
         return self._ended.setdefault(number, asyncio.Event())
 
-    def log(self, attempt: Attempt) -> PodLog:
+    def archived(self, attempt: Attempt) -> ArchivedLog | None:
+        """An attempt's log in the archive, if there is one."""
+        meta, store = self.job.metadata, self._ground.store
+        return (
+            ArchivedLog(store, Where(meta.namespace, meta.uid, attempt.number)) if store else None
+        )
+
+    def log(self, attempt: Attempt) -> JoinedLog:
         """A reader's own way to an attempt's log."""
         source = Source(self.job.metadata.namespace, attempt.pod_name or "", attempt.number)
         ended = self.ended(attempt.number)
         # Of a container that never started there is no log to wait for.
         tries = self._ground.pace.tries if has_started(attempt) else 1
         pace = replace(self._ground.pace, tries=tries)
-        return PodLog(self._ground.api, source, ended, pace=pace)
+
+        def open_pod() -> PodLog:
+            return PodLog(self._ground.api, source, ended, pace=pace)
+
+        return JoinedLog(open_pod, self.archived(attempt))
 
     @asynccontextmanager
-    async def shared(self, number: int, log: PodLog) -> AsyncGenerator[SharedLog]:
+    async def shared(self, number: int, log: JoinedLog) -> AsyncGenerator[SharedLog]:
         """The live follow of an attempt; begun by its first reader, where `log` stands."""
         shared = self._shared.get(number)
         if shared is None:
@@ -132,3 +149,16 @@ class Room:
 def has_started(attempt: Attempt) -> bool:
     """Whether the attempt's container ever ran, as far as is known."""
     return bool(attempt.start_time or attempt.container_id)
+
+
+def ended_before(attempt: Attempt, since: str) -> bool:
+    """Whether nothing of an attempt is as young as that; its end is known in whole seconds."""
+    return bool(attempt.completion_time) and (attempt.completion_time or "")[:19] < since[:19]
+
+
+def may_be_late(attempt: Attempt, first: bytes) -> bool:
+    """Whether the node may have thrown lines away before the one with that timestamp."""
+    if not attempt.start_time:
+        return True
+    started = f"{attempt.start_time[:19]}.000000000Z"
+    return seconds_between(started, first.decode()) > ROTATION_SECONDS

@@ -12,8 +12,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from cijob_api.lines import LineId
+from cijob_gateway.joinedlogs import JoinedLog
 from cijob_gateway.logitems import Batch, Gap
-from cijob_gateway.podlogs import PodLog
 from cijob_gateway.readings import stop
 
 
@@ -30,7 +30,7 @@ class Seat:
 class SharedLog:
     """A follow and the last lines that it gave."""
 
-    def __init__(self, log: PodLog, *, keep_bytes: int, wake: Callable[[], None]) -> None:
+    def __init__(self, log: JoinedLog, *, keep_bytes: int, wake: Callable[[], None]) -> None:
         self.readers = 0
         self.closed = False
         """Nothing more comes; `failed` says if that is not the log's end."""
