@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cijob_gateway import metrics
 from cijob_gateway.errors import TYPES, BadRequest, Down, Problem, ProblemDocument, problem_of
 from cijob_gateway.parts import Parts
-from cijob_gateway.routes import about, agents, health, jobs, logs, sources
+from cijob_gateway.routes import about, agents, events, health, jobs, logs, sources
 from cijob_kube.errors import ApiError, Denied
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ ABOUT = "Submit jobs, follow them, and get what they leave behind. Errors are RF
 def user_app(parts: Parts | None) -> FastAPI:
     """The user API. Without parts it can only describe itself."""
     app = _app("cijob", parts)
-    for router in (about.router, sources.router, jobs.router, logs.router):
+    for router in (about.router, sources.router, jobs.router, logs.router, events.router):
         app.include_router(router, responses=PROBLEMS)
     return app
 

@@ -81,19 +81,34 @@ class Terms:
 
 
 async def events(items: AsyncGenerator[Item, None], terms: Terms) -> AsyncGenerator[bytes, None]:
-    """The items as events, with heartbeats in silence."""
+    """A follow as events, with heartbeats in silence."""
+    async with aclosing(kept_alive(_encoded(items), terms)) as chunks:
+        async for chunk in chunks:
+            yield chunk
+
+
+async def _encoded(items: AsyncGenerator[Item, None]) -> AsyncGenerator[bytes, None]:
+    async with aclosing(items):
+        async for item in items:
+            yield encode(item)
+
+
+async def kept_alive(
+    chunks: AsyncGenerator[bytes, None], terms: Terms
+) -> AsyncGenerator[bytes, None]:
+    """Events on the wire, with heartbeats in silence; ended as the terms say."""
     draining = asyncio.ensure_future(terms.draining.wait())
-    coming: asyncio.Future[Item] | None = None
+    coming: asyncio.Future[bytes] | None = None
     try:
         while True:
-            coming = coming or asyncio.ensure_future(anext(items))
+            coming = coming or asyncio.ensure_future(anext(chunks))
             waits: set[asyncio.Future[Any]] = {coming, draining}
             done, _ = await asyncio.wait(
                 waits, timeout=terms.heartbeat_seconds, return_when=asyncio.FIRST_COMPLETED
             )
             if coming in done:
-                item, coming = coming.result(), None
-                yield encode(item)
+                chunk, coming = coming.result(), None
+                yield chunk
             elif draining in done:
                 yield event("reconnect", {"message": "the gateway restarts; reconnect"})
                 return
@@ -109,7 +124,7 @@ async def events(items: AsyncGenerator[Item, None], terms: Terms) -> AsyncGenera
         if coming:
             coming.cancel()
             await asyncio.wait({coming})
-        await items.aclose()
+        await chunks.aclose()
 
 
 async def first(head: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

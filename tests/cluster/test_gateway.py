@@ -464,6 +464,26 @@ def test_clients_that_leave_take_their_streams_along(operator: Operator, gateway
     operator.finished(name)
 
 
+def test_a_jobs_events_are_the_same_however_often_they_are_read(gateway: Gateway) -> None:
+    script = """echo plain; echo '{"type": "step", "n": 1}'; exit 3"""
+    retry = {"limit": 1, "backoffSeconds": 0}
+    name = submitted(gateway, command=None, script=script, retry=retry)
+    path = gateway.jobs(f"/{name}/events")
+    live = [data for _, data, _ in events(gateway.ask("GET", path, headers=STREAM).body)]
+    kinds = [event["type"].removeprefix("dev.cijob.job.") for event in live]
+    attempt = ["started", "log", "output"]
+    assert kinds == ["queued", *attempt, "retrying", *attempt, "failed"]
+    assert live[3]["data"] == {"type": "step", "n": 1}
+    assert live[-1]["data"]["exit_code"] == 3
+    assert live[-1]["data"]["details"] == ["plain", '{"type": "step", "n": 1}']
+    again = gateway.ask("GET", path, headers=STREAM).body
+    assert [data for _, data, _ in events(again)] == live
+    for place, event in enumerate(live):
+        resumed = gateway.ask("GET", path, headers={**STREAM, "Last-Event-ID": event["id"]}).body
+        assert [data for _, data, _ in events(resumed)] == live[place + 1 :]
+    assert gateway.ask("GET", path, headers={"Last-Event-ID": "other"}).status == 400
+
+
 # -- pulling plugs -----------------------------------------------------------------------------
 
 

@@ -47,19 +47,19 @@ async def logs(
     if wanted.timestamps:
         items = streams.with_times(items)
     if EVENTS in call.request.headers.get("Accept", ""):
-        return streams.Stream(streams.events(items, _terms(call, job)), streams.HEADERS)
-    return streams.Stream(streams.text(items, _terms(call, job)), PLAIN)
+        return streams.Stream(streams.events(items, terms(call, job)), streams.HEADERS)
+    return streams.Stream(streams.text(items, terms(call, job)), PLAIN)
 
 
 def followed(call: Call, body: Json) -> Response:
     """A job that was just submitted, followed from its first line: event `job`, then the rest."""
     job = CIJob.parse(body)
     items = call.parts.follows.follow(job, follow=True)
-    rest = streams.events(items, _terms(call, job))
+    rest = streams.events(items, terms(call, job))
     return streams.Stream(streams.first(streams.event("job", body), rest), streams.HEADERS)
 
 
-def _terms(call: Call, job: CIJob) -> streams.Terms:
+def terms(call: Call, job: CIJob) -> streams.Terms:
     """A stream ends when its reader may no longer read."""
 
     async def recheck() -> None:

@@ -1,0 +1,140 @@
+"""What happens to a job as CloudEvents 1.0 (github.com/cloudevents/spec). Pure.
+
+Whoever makes the events of a job makes the same ones: ids are the job's UID with a condition or the
+id of a line, times are the cluster's own. Used by the gateway, which streams them.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cijob_api import names
+from cijob_api.lines import LineId
+from cijob_api.objects import CIJob
+from cijob_api.reasons import Phase
+from cijob_api.statuses import Attempt
+
+TYPE = "dev.cijob.job."
+DETAILS = 100  # lines of the log that a failure brings along
+ENDS = {
+    Phase.SUCCEEDED: "succeeded",
+    Phase.FAILED: "failed",
+    Phase.ERROR: "failed",
+    Phase.CANCELLED: "cancelled",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a job's life an event stands: the end of its id, and its time."""
+
+    id: str
+    time: str
+
+
+@dataclass(frozen=True)
+class CloudEvent:
+    """One event; `kind` is the end of its type."""
+
+    id: str
+    source: str
+    kind: str
+    time: str
+    subject: str
+    data: Any
+
+    def as_json(self) -> dict[str, Any]:
+        """The event in structured mode."""
+        return {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": TYPE + self.kind,
+            "time": self.time,
+            "subject": self.subject,
+            "datacontenttype": "application/json",
+            "data": self.data,
+        }
+
+
+def queued(job: CIJob) -> CloudEvent:
+    """The job is there."""
+    template = job.spec.template_ref.name if job.spec.template_ref else None
+    submitter = job.metadata.annotations.get(names.ANNOTATION_SUBMITTER)
+    data = {"template": template, "submitter": submitter}
+    return _event(job, "queued", Place("queued", job.metadata.creation_timestamp), data)
+
+
+def started(job: CIJob, attempt: Attempt) -> CloudEvent:
+    """An attempt's container runs."""
+    data = {
+        "attempt": attempt.number,
+        "pod": attempt.pod_name,
+        "node": attempt.node_name,
+        "container": attempt.container_id,
+    }
+    time = attempt.start_time or job.metadata.creation_timestamp
+    return _event(job, "started", Place(f"started.{attempt.number}", time), data)
+
+
+def retrying(job: CIJob, attempt: Attempt) -> CloudEvent:
+    """An attempt has ended, and there will be another."""
+    data = {
+        "attempt": attempt.number,
+        "reason": attempt.reason,
+        "error": attempt.message,
+        "exit_code": attempt.exit_code,
+    }
+    time = attempt.completion_time or job.metadata.creation_timestamp
+    return _event(job, "retrying", Place(f"retrying.{attempt.number}", time), data)
+
+
+def finished(job: CIJob, tail: Sequence[str]) -> CloudEvent:
+    """The job's end; a failure brings the last lines of its log along."""
+    status = job.status
+    data: dict[str, Any] = {"reason": status.reason, "exit_code": status.exit_code}
+    if status.phase in {Phase.FAILED, Phase.ERROR}:
+        data |= {"error": status.message, "details": list(tail)[-DETAILS:]}
+    time = status.completion_time or job.metadata.creation_timestamp
+    return _event(job, ENDS[status.phase], Place("finished", time), data)
+
+
+def line(job: CIJob, identity: LineId, text: str) -> CloudEvent:
+    """A line of the log: an object of the job's own if it is one with a type, else its text."""
+    content = text.removesuffix("\n")
+    place = Place(str(identity), identity.timestamp)
+    if own := _object(content):
+        return replace(_event(job, "output", place, own), data=own)
+    return _event(job, "log", place, {"attempt": identity.attempt, "line": content})
+
+
+def gap(job: CIJob, number: int, message: str) -> CloudEvent:
+    """Lines are missing; `number` counts the gaps of one stream."""
+    time = job.status.completion_time or job.metadata.creation_timestamp
+    return _event(job, "gap", Place(f"gap.{number}", time), {"message": message})
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    """The JSON object with a `type` that a line may be."""
+    if not text.startswith("{"):  # nearly always so, and fast
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    is_own = isinstance(found, dict) and isinstance(found.get("type"), str)
+    return found if is_own else None
+
+
+def _event(job: CIJob, kind: str, place: Place, data: dict[str, Any]) -> CloudEvent:
+    metadata = job.metadata
+    source = f"/apis/{names.API_VERSION}/namespaces/{metadata.namespace}/cijobs/{metadata.name}"
+    return CloudEvent(
+        id=f"{metadata.uid}.{place.id}",
+        source=source,
+        kind=kind,
+        time=place.time,
+        subject=metadata.name,
+        data={"job_id": metadata.name, **data},
+    )

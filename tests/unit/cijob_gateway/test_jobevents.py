@@ -1,0 +1,132 @@
+"""The events of a job in their order, and a reader that comes back."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any, cast
+
+import pytest
+
+from cijob_api.lines import LineId, Lines
+from cijob_api.objects import CIJob
+from cijob_gateway.follows import Follows
+from cijob_gateway.jobevents import JobEvents
+from cijob_gateway.logitems import Batch, End, Gap, Item, State
+
+T = "2026-01-01T00:00:00.00000000{}Z"
+
+
+def job(*attempts: dict[str, Any], **status: Any) -> CIJob:
+    return CIJob.parse(
+        {
+            "metadata": {"name": "j", "namespace": "team", "uid": "u", "creationTimestamp": "t0"},
+            "spec": {},
+            "status": {"attempts": list(attempts), **status},
+        }
+    )
+
+
+def attempt(number: int, *, ended: bool = False) -> dict[str, Any]:
+    end = {"completionTime": "t9", "reason": "CommandFailed", "exitCode": 1} if ended else {}
+    return {"number": number, "startTime": f"t{number}", **end}
+
+
+def batch(number: int, *lines: int) -> Batch:
+    rows = [(T.format(n).encode(), 0, f"line {n}\n".encode()) for n in lines]
+    return Batch(number, Lines.of_rows(rows))
+
+
+STATES = {"queued": job(), "running": job(attempt(1), phase="Running")}
+AGAIN = job(attempt(1, ended=True), phase="Queued", reason="BackingOff")
+SECOND = job(attempt(1, ended=True), attempt(2), phase="Running")
+FAILED = job(
+    attempt(1, ended=True), attempt(2, ended=True), phase="Failed", completionTime="t9", exitCode=1
+)
+END = End("Failed", "CommandFailed", "exit code 1", 1, 3, 21, "0", complete=True)
+# What is followed, and how the job stands when it comes.
+LIFE: list[tuple[Item, CIJob]] = [
+    (State("Queued", None, None, None), STATES["queued"]),
+    (State("Running", "Running", None, 1), STATES["running"]),
+    (batch(1, 1, 2), STATES["running"]),
+    (State("Queued", "BackingOff", None, 1), AGAIN),
+    (batch(2, 3), SECOND),
+    (Gap("rotated away"), SECOND),
+    (END, FAILED),
+]
+
+
+class Followed:
+    """A follow that gives the life above, from behind a line if one is named."""
+
+    def __init__(self, life: list[tuple[Item, CIJob]]) -> None:
+        self.life = life
+        self.now = life[0][1]
+
+    async def follow(
+        self, _: CIJob, *, after: LineId | None = None, follow: bool, **wanted: Any
+    ) -> AsyncGenerator[Item, None]:
+        if not follow:  # its tail
+            yield batch(2, 3)
+            return
+        for item, state in self.life:
+            self.now = state
+            if after and isinstance(item, Batch):
+                left = [i for i in item.content.ids(item.attempt) if i.timestamp > after.timestamp]
+                if not left:
+                    continue
+                numbers = [int(i.timestamp[-2]) for i in left]
+                yield batch(item.attempt, *numbers)
+            else:
+                yield item
+
+
+def told(last: str | None = None, life: list[tuple[Item, CIJob]] = LIFE) -> list[Any]:
+    followed = Followed(life)
+
+    async def run() -> list[Any]:
+        made = JobEvents(life[0][1], cast("Follows", followed), lambda: followed.now)
+        return [event async for event in made.after(last)]
+
+    return asyncio.run(run())
+
+
+WHOLE = [
+    "u.queued",
+    "u.started.1",
+    f"u.1.{T.format(1)}.0",
+    f"u.1.{T.format(2)}.0",
+    "u.retrying.1",
+    "u.started.2",
+    f"u.2.{T.format(3)}.0",
+    "u.gap.1",
+    "u.finished",
+]
+
+
+def test_a_life_is_told_in_order_and_everything_once() -> None:
+    assert [event.id for event in told()] == WHOLE
+
+
+def test_states_that_were_skipped_are_told_all_the_same() -> None:
+    life: list[tuple[Item, CIJob]] = [
+        (batch(1, 1, 2), AGAIN),
+        (batch(2, 3), SECOND),
+        (END, FAILED),
+    ]
+    assert [event.id for event in told(life=life)] == [i for i in WHOLE if i != "u.gap.1"]
+
+
+@pytest.mark.parametrize("place", range(len(WHOLE)))
+def test_who_comes_back_goes_on_behind_any_event(place: int) -> None:
+    rest = [event.id for event in told(WHOLE[place])]
+    assert rest == WHOLE[place + 1 :]
+
+
+def test_the_end_has_the_last_attempts_tail_also_for_who_came_back() -> None:
+    for last in (None, WHOLE[0], WHOLE[6]):
+        assert told(last)[-1].data["details"] == ["line 3"]
+
+
+def test_an_event_of_another_job_is_refused_at_once() -> None:
+    made = JobEvents(STATES["queued"], cast("Follows", None), lambda: None)
+    with pytest.raises(ValueError, match="no event of this job"):
+        made.after("other.queued")
