@@ -16,11 +16,14 @@ from cijob_api import parts
 from cijob_api.errors import Malformed
 from cijob_api.objects import CIJob, CIJobTemplate
 from cijob_api.specs import CIJobSpec
+from cijob_api.statuses import LogResult, Results
 from cijob_operator.podviews import PodView, view
 from cijob_operator.times import parse_time
 
 Json = dict[str, Any]
 Key = tuple[str, str]
+# What is still asked of the results of a finished job: whether its log is kept.
+ARCHIVED = Results(logs=LogResult())
 
 
 @dataclass(frozen=True)
@@ -174,8 +177,10 @@ def slimmed(job: CIJob) -> CIJob:
     """A finished job without what nobody will ask of it again."""
     if not job.status.phase.is_final:
         return job
+    results = job.status.results
+    kept = ARCHIVED if results and results.logs else None
     status = job.status.model_copy(
-        update={"attempts": None, "conditions": None, "message": None, "results": None}
+        update={"attempts": None, "conditions": None, "message": None, "results": kept}
     )
     said = job.spec
     spec = _finished_spec(said.ttl_seconds_after_finished, said.template_ref, said.desired_state)

@@ -12,7 +12,7 @@ from cijob_api.resolve import merge, retry_policy, time_to_live
 from cijob_api.specs import Recipe
 from cijob_api.statuses import Attempt, Retries
 from cijob_operator import statuses
-from cijob_operator.decisions import Decision, Observation, Stop
+from cijob_operator.decisions import Decision, Observation, Policy, Stop
 from cijob_operator.podviews import PodView
 from cijob_operator.times import format_time, later, parse_time
 from cijob_operator.verdicts import Ending, agent_ending
@@ -71,13 +71,22 @@ def finish(seen: Observation, end: Ending, now: datetime) -> Decision:
     return Decision(status=status, again=_expiry(seen, end, now))
 
 
-def clean_up(seen: Observation, now: datetime) -> Decision:
-    """A finished job: its Pods stay for their logs until it goes, by its time to live."""
+def clean_up(seen: Observation, now: datetime, policy: Policy) -> Decision:
+    """A finished job goes by its time to live; its Pods before it, once their logs are kept."""
     status = seen.job.status
     completed = parse_time(status.completion_time) or now
     expires = later(completed, _ttl_seconds(seen, succeeded=status.reason == Reason.COMPLETED))
-    decision = Decision(again=expires) if now < expires else Decision(delete_job=True)
-    return end_rest(decision, seen.pods)
+    if now >= expires:
+        return end_rest(Decision(delete_job=True), seen.pods)
+    decision = end_rest(Decision(again=expires), seen.pods)
+    if policy.archive_grace_seconds is None:
+        return decision
+    archived = status.results is not None and status.results.logs is not None
+    released = now if archived else later(completed, policy.archive_grace_seconds)
+    if now < released:
+        return replace(decision, again=min(expires, released)) if seen.pods else decision
+    over = [pod for pod in seen.pods if pod.is_over and not (pod.deleting or pod.gone)]
+    return replace(decision, delete_pods=(*decision.delete_pods, *over))
 
 
 def backoff_due(seen: Observation) -> datetime | None:

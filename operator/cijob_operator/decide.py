@@ -33,7 +33,7 @@ def decide(seen: Observation, now: datetime, policy: Policy) -> Decision:
         # Its Pods go with it, by their owner reference; until then they take its place.
         return Decision(holds_place=any(not pod.is_over for pod in seen.pods))
     if job.status.phase.is_final:
-        return clean_up(seen, now)
+        return clean_up(seen, now, policy)
     number, pod = _current(seen)
     if pod:
         return _watch(seen, pod, now)

@@ -47,6 +47,7 @@ class Policy:
     """What the operator was told at its start."""
 
     pods: PodSettings = field(default_factory=PodSettings)
+    archive_grace_seconds: float | None = None  # None: there is no archiver
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def _build(
         cache,
         queue,
         actor,
-        policy=Policy(settings.pods),
+        policy=Policy(settings.pods, settings.archive_grace_seconds),
         pool=settings.pool,
         system_namespace=settings.system_namespace,
         now=lambda: datetime.now(UTC),

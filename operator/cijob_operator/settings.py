@@ -27,6 +27,7 @@ class Settings:
     pods: PodSettings
     workers: int
     resync_seconds: float
+    archive_grace_seconds: float | None  # None: nobody archives, and Pods stay with their job
     lease: LeaseTimes
 
 
@@ -54,6 +55,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         ),
         workers=int(_number(environment, "CIJOB_WORKERS", 16)),
         resync_seconds=_number(environment, "CIJOB_RESYNC_SECONDS", 300),
+        archive_grace_seconds=_optional(environment, "CIJOB_ARCHIVE_GRACE_SECONDS"),
         # One third to notice, one third to give up: as the defaults of 15, 10 and 2 s.
         lease=LeaseTimes(seconds, seconds * 2 / 3, seconds * 2 / 15),
     )
@@ -74,6 +76,10 @@ def _switch(environment: Mapping[str, str], name: str) -> bool:
     if text not in {"true", "false"}:
         raise BadSetting(f"{name} is {text!r}; it must be true or false")
     return text == "true"
+
+
+def _optional(environment: Mapping[str, str], name: str) -> float | None:
+    return _number(environment, name, 1) if environment.get(name) else None
 
 
 def _number(environment: Mapping[str, str], name: str, default: float) -> float:

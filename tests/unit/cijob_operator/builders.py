@@ -150,10 +150,15 @@ def is_running(number: int = 1, **status: Any) -> dict[str, Any]:
 
 
 def look(
-    what: CIJob, *pods: PodView, now: datetime = NOON, admitted: bool = False, **known: Any
+    what: CIJob,
+    *pods: PodView,
+    now: datetime = NOON,
+    admitted: bool = False,
+    policy: Policy = Policy(),  # noqa: B008 (frozen)
+    **known: Any,
 ) -> Decision:
     """What is decided about this job with these Pods."""
-    return decide(Observation(what, pods=pods, admitted=admitted, **known), now, Policy())
+    return decide(Observation(what, pods=pods, admitted=admitted, **known), now, policy)
 
 
 def status_of(decision: Decision) -> CIJobStatus:

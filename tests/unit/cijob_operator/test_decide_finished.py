@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cijob_api.reasons import Phase
-from cijob_operator.decisions import Decision
+from cijob_operator.decisions import Decision, Policy
 from cijob_operator.podviews import ContainerView, PodView
 from cijob_operator.times import format_time
 from unit.cijob_operator.builders import (
@@ -16,6 +16,7 @@ from unit.cijob_operator.builders import (
     job,
     look,
     pod,
+    refused,
     running,
     starting,
     status_of,
@@ -77,6 +78,57 @@ def test_a_finished_job_is_never_reopened(what: PodView) -> None:
 def test_what_still_runs_of_a_finished_job_is_deleted_once() -> None:
     assert look(job(status=done()), running()).delete_pods == (running(),)
     assert look(job(status=done()), running(deleting=after(30))).delete_pods == ()
+
+
+ARCHIVED = {"results": {"logs": {"lines": 3, "complete": True}}}
+
+
+@pytest.mark.parametrize(
+    ("status", "what", "deleted", "again"),
+    [
+        (done(seconds=10), ended(0), False, 600 - 10),
+        (done(seconds=10), running(deleting=after(3)), False, 600 - 10),
+        (done(seconds=10), None, False, 86400 - 10),
+        (done(seconds=600), ended(0), True, 86400 - 600),
+        (done(seconds=10) | ARCHIVED, ended(0), True, 86400 - 10),
+        (done("CommandFailed", "Failed") | ARCHIVED, ended(1), True, 604800 - 10),
+        (done(seconds=10) | ARCHIVED, refused("Evicted"), True, 86400 - 10),
+        (done(seconds=10) | ARCHIVED, ended(0, deleting=after(3)), False, 86400 - 10),
+        (done(seconds=10) | ARCHIVED, ended(0, gone=True), False, 86400 - 10),
+        (done(seconds=10) | ARCHIVED, None, False, 86400 - 10),
+    ],
+    ids=[
+        "its log is not kept yet",
+        "what still ran is going",
+        "it never had a Pod",
+        "nobody has kept its log in time",
+        "its log is kept",
+        "it failed, and its log is kept",
+        "evicted, and what there is of its log is kept",
+        "it is being deleted already",
+        "it is gone already",
+        "there is none any more",
+    ],
+)
+def test_with_an_archiver_a_finished_pod_goes_once_its_log_is_kept(
+    status: dict[str, Any], what: PodView | None, *, deleted: bool, again: float
+) -> None:
+    pods = (what,) if what else ()
+    decision = look(job(status=status), *pods, policy=Policy(archive_grace_seconds=600))
+    assert decision.delete_pods == (pods if deleted else ())
+    assert decision.again == after(again)
+
+
+def test_the_pods_of_all_attempts_go() -> None:
+    both = (ended(1), ended(0, attempt=2))
+    decision = look(job(status=done() | ARCHIVED), *both, policy=Policy(archive_grace_seconds=1))
+    assert decision.delete_pods == both
+
+
+def test_a_pod_goes_with_its_job_and_not_before() -> None:
+    finished = job(ttlSecondsAfterFinished={"succeeded": 5}, status=done() | ARCHIVED)
+    decision = look(finished, ended(0), policy=Policy(archive_grace_seconds=1))
+    assert (decision.delete_job, decision.delete_pods) == (True, ())
 
 
 def test_a_finished_job_without_the_time_of_its_end_goes_as_well() -> None:

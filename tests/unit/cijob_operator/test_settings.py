@@ -16,6 +16,11 @@ def test_nothing_need_be_set() -> None:
     assert settings.pool.max_concurrent == 10
 
 
+def test_pods_wait_for_an_archive_only_where_there_is_an_archiver() -> None:
+    assert read_settings({}).archive_grace_seconds is None
+    assert read_settings({"CIJOB_ARCHIVE_GRACE_SECONDS": "3600"}).archive_grace_seconds == 3600
+
+
 def test_the_lease_keeps_its_proportions() -> None:
     default, longer = read_settings({}).lease, read_settings({"CIJOB_LEASE_SECONDS": "30"}).lease
     assert default == LeaseTimes(15, 10, 2)
