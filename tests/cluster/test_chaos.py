@@ -19,7 +19,7 @@ from kit.cluster import Cluster
 from kit.operator import Operator
 
 LONG = os.environ.get("CIJOB_SOAK") == "1"
-pytestmark = pytest.mark.seam
+pytestmark = [pytest.mark.seam, pytest.mark.alone]
 
 
 @pytest.fixture

@@ -520,6 +520,7 @@ def test_a_gateway_that_ends_tells_its_streams_to_reconnect(
     operator.finished(name)
 
 
+@pytest.mark.alone
 def test_the_api_server_away_is_said_and_passes(gateway: Gateway) -> None:
     cluster = gateway.cluster
     cluster.kind("kill", "component", "kube-apiserver")

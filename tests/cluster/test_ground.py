@@ -89,6 +89,7 @@ def test_an_image_that_cannot_be_pulled_is_named(cluster: Cluster, namespace: st
     cluster.wait(namespace, "pod/nowhere", f"jsonpath={waiting}=ErrImagePull")
 
 
+@pytest.mark.alone
 @pytest.mark.seam
 @pytest.mark.parametrize("component", ["kube-apiserver", "kubelet"])
 def test_a_running_pod_outlives_a_killed_component(
@@ -108,6 +109,7 @@ def test_a_running_pod_outlives_a_killed_component(
     assert [status["restartCount"] for status in statuses] == [0]
 
 
+@pytest.mark.alone
 @pytest.mark.seam
 def test_fake_nodes_of_another_architecture_accept_pods(cluster: Cluster, namespace: str) -> None:
     names = cluster.kind("create", "nodes", "--count=2", "--arch=arm64").split()

@@ -223,6 +223,7 @@ def test_a_log_that_is_rotated_while_it_is_followed_is_whole(operator: Operator)
     play(operator, script)
 
 
+@pytest.mark.alone
 @pytest.mark.seam
 def test_an_api_server_restarted_in_the_middle_costs_no_line(operator: Operator) -> None:
     program = (
