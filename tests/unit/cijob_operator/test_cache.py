@@ -101,8 +101,8 @@ def test_a_finished_job_is_kept_small(cache: Cache) -> None:
     small = cache.jobs[KEY]
     assert (small.spec.script, small.spec.image, small.metadata.annotations) == (None, None, {})
     assert (small.status.attempts, small.status.message) == (None, None)
-        # Only that its log is kept: its Pods may go.
-        assert small.status.results == Results(logs=LogResult())
+    # Only that its log is kept: its Pods may go.
+    assert small.status.results == Results(logs=LogResult())
     assert small.status.phase.is_final
     assert small.status.reason == "CommandFailed"
     assert small.status.completion_time == "2026-01-01T12:00:00Z"
