@@ -104,7 +104,8 @@ class ArchivedLog:
                 return
 
     async def from_line(self, number: int) -> AsyncGenerator[Batch | Gap]:
-        """All from a line on, by its number, counted from 0. Look first. Raises Down, Corrupt."""
+        """All from a line on, by its number, counted from 0. Raises Down, Corrupt."""
+        await self.look()
         if not self.chunks:
             return
         index = await self._last_where(lambda notes: notes.lines <= number)

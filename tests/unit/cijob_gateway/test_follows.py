@@ -7,12 +7,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from cijob_api.lines import LineId
 from cijob_api.objects import CIJob
+from cijob_gateway.errors import Down
 from cijob_gateway.follows import Batch, End, Follows, Gap, Item, State
 from cijob_gateway.podlogs import Pace
 from kit.kubelet import SECOND, Entry
 from kit.logserver import LogServer, Plan, PodLogs
+from kit.objects import Archive, MemoryStore
 
 AT_ONCE = Pace(first=0.0005, most=0.002, silent=0.05, tries=3)
 TIME = "2026-03-01T12:00:00Z"
@@ -137,6 +141,8 @@ class Scene:
     jobs: Jobs
     follows: Follows
     logs: PodLogs
+    store: MemoryStore
+    archive: Archive
 
     def reader(self, **wish: Any) -> Reader:
         """Somebody begins to read."""
@@ -164,8 +170,9 @@ async def staged(*more: PodLogs, keep_bytes: int = 10**6) -> AsyncGenerator[Scen
     logs = PodLogs("pod-1")
     async with LogServer.serving(logs, *more) as server, asyncio.timeout(20):
         jobs = Jobs()
-        follows = Follows(server.api, jobs, pace=AT_ONCE, keep_bytes=keep_bytes)
-        yield Scene(server, jobs, follows, logs)
+        store = MemoryStore()
+        follows = Follows(server.api, jobs, pace=AT_ONCE, keep_bytes=keep_bytes, store=store)
+        yield Scene(server, jobs, follows, logs, store, Archive(store, chunk_bytes=500))
 
 
 def play(script: Callable[[Scene], Awaitable[None]], **how: Any) -> None:
@@ -501,3 +508,259 @@ def test_a_finished_job_can_be_read_by_many_at_once() -> None:
         assert (back.text, back.end.complete) == (b"", True)
 
     play(script)
+
+
+# -- what is archived --------------------------------------------------------------------------
+
+
+def archived(count: int, start: int = 0) -> list[tuple[bytes, bytes]]:
+    """Lines as the archiver stores them."""
+    return [(entry.timestamp, entry.text) for entry in lines(count, start)]
+
+
+def test_a_closed_archive_is_all_that_is_read_and_no_pod_is_asked() -> None:
+    async def script(scene: Scene) -> None:
+        await scene.archive.add(*archived(500))
+        await scene.archive.finish()
+        scene.logs.gone = True
+        scene.finish()
+        reader = await scene.reader().done()
+        digest = hashlib.sha256(text(500)).hexdigest()
+        assert reader.text == text(500)
+        assert (reader.end.lines, reader.end.bytes) == (500, len(text(500)))
+        assert (reader.end.sha256, reader.end.complete) == (digest, True)
+        for place in (0, 250, 499):
+            back = await scene.reader(after=reader.ids[place]).done()
+            assert (back.ids, back.end.complete) == (reader.ids[place + 1 :], True)
+        assert scene.logs.requests == []
+
+    play(script)
+
+
+def test_archive_and_live_log_are_joined_by_id_wherever_a_reader_comes_in() -> None:
+    async def script(scene: Scene) -> None:
+        scene.run()
+        scene.logs.write(*lines(60))
+        await scene.archive.add(*archived(40))
+        scene.logs.rotate()  # the first 60 are in the archive, or nowhere
+        scene.logs.files[-1].extend(lines(30, 30))
+        first = scene.reader()
+        await first.until(lambda r: len(r.ids) == 60)
+        await scene.archive.add(*archived(20, 40))
+        second = scene.reader()
+        back = [scene.reader(after=first.ids[n]) for n in (0, 30, 39, 40, 59)]
+        await second.until(lambda r: len(r.ids) == 60)
+        assert scene.logs.followers == 1
+        scene.logs.write(*lines(10, 60))
+        scene.finish()
+        for reader in (first, second):
+            assert (await reader.done()).text == text(70)
+            assert (reader.gaps, reader.end.complete, reader.end.lines) == ([], True, 70)
+        for reader, n in zip(back, (0, 30, 39, 40, 59), strict=True):
+            assert (await reader.done()).ids == first.ids[n + 1 :]
+            assert reader.end.complete
+
+    play(script)
+
+
+def test_what_the_node_threw_away_under_a_follow_is_filled_from_the_archive() -> None:
+    async def script(scene: Scene) -> None:
+        scene.run()
+        scene.logs.write(*lines(10))
+        scene.logs.plans.append(
+            Plan(cut=len(b"".join(e.timestamp + b" " + e.text for e in lines(10))))
+        )
+        reader = scene.reader()
+        await reader.until(lambda r: len(r.ids) == 10)
+        scene.logs.rotate()
+        scene.logs.rotate()
+        scene.logs.files[-1].extend(lines(10, 1000))
+        await scene.archive.add(*archived(1005))
+        scene.logs.tell()
+        await reader.until(lambda r: len(r.ids) == 1010)
+        scene.finish()
+        assert (await reader.done()).text == text(1010)
+        assert (reader.gaps, reader.end.complete) == ([], True)
+
+    play(script)
+
+
+def test_what_neither_has_is_a_gap() -> None:
+    async def script(scene: Scene) -> None:
+        scene.run()
+        await scene.archive.add(*archived(10))
+        scene.logs.files[-1].extend(lines(10, 1000))
+        reader = scene.reader()
+        await reader.until(lambda r: len(r.ids) == 20)
+        scene.finish()
+        await reader.done()
+        assert reader.text == text(10) + text(10, 1000)
+        assert "lines are missing here" in reader.gaps[0]
+        assert not reader.end.complete
+
+    play(script)
+
+
+def test_a_pod_that_is_gone_is_no_loss_when_the_archive_has_the_rest() -> None:
+    async def script(scene: Scene) -> None:
+        scene.run()
+        scene.logs.write(*lines(5))
+        reader = scene.reader()
+        await reader.until(lambda r: len(r.ids) == 5)
+        await scene.archive.add(*archived(300))
+        await scene.archive.finish()
+        scene.logs.gone = True
+        scene.finish()
+        assert (await reader.done()).text == text(300)
+        assert (reader.gaps, reader.end.complete, reader.end.lines) == ([], True, 300)
+
+    play(script)
+
+
+def test_an_archive_without_an_end_and_without_a_pod_is_given_and_said_to_be_incomplete() -> None:
+    async def script(scene: Scene) -> None:
+        await scene.archive.add(*archived(20))
+        scene.logs.gone = True
+        scene.finish()
+        reader = await scene.reader().done()
+        assert (reader.text, reader.end.complete) == (text(20), False)
+        assert "Pod pod-1 is gone" in reader.gaps[0]
+
+    play(script)
+
+
+def test_an_archive_that_was_given_up_says_what_is_missing() -> None:
+    async def script(scene: Scene) -> None:
+        await scene.archive.add(*archived(20))
+        await scene.archive.finish(complete=False, message="the spool was full for 3 minutes")
+        scene.finish()
+        reader = await scene.reader().done()
+        assert (reader.text, reader.gaps) == (text(20), ["the spool was full for 3 minutes"])
+        assert not reader.end.complete
+
+    play(script)
+
+
+def test_an_archive_that_does_not_fit_its_end_is_not_called_complete() -> None:
+    async def script(scene: Scene) -> None:
+        await scene.archive.add(*archived(20))
+        await scene.archive.finish()
+        await scene.archive.add(*archived(1, 20))
+        scene.finish()
+        reader = await scene.reader().done()
+        assert reader.gaps == ["the archive has 21 of 20 lines, 158 of 150 bytes"]
+        assert not reader.end.complete
+
+    play(script)
+
+
+def test_without_the_store_a_live_log_is_read_from_its_pod() -> None:
+    async def script(scene: Scene) -> None:
+        scene.store.trouble = "the object store cannot be reached"
+        scene.run()
+        scene.logs.write(*lines(5))
+        reader = scene.reader()
+        await reader.until(lambda r: len(r.ids) == 5)
+        scene.finish()
+        assert (await reader.done()).text == text(5)
+        assert reader.end.complete
+
+    play(script)
+
+
+def test_without_the_store_the_begin_of_an_old_log_may_be_missing_and_that_is_said() -> None:
+    async def script(scene: Scene) -> None:
+        scene.store.trouble = "the object store cannot be reached"
+        scene.run()
+        scene.logs.write(*lines(5, 1000))
+        scene.finish()
+        reader = await scene.reader().done()
+        assert reader.text == text(5, 1000)
+        assert reader.gaps == ["the first lines may be missing: the object store cannot be reached"]
+        assert not reader.end.complete
+
+    play(script)
+
+
+def test_without_store_and_pod_a_reader_is_told_to_come_back() -> None:
+    async def script(scene: Scene) -> None:
+        await scene.archive.add(*archived(20))
+        await scene.archive.finish()
+        scene.store.trouble = "the object store cannot be reached"
+        scene.logs.gone = True
+        scene.finish()
+        reader = scene.reader()
+        with pytest.raises(Down, match="cannot be reached"):
+            await reader.done()
+        scene.store.trouble = ""
+        assert (await scene.reader().done()).text == text(20)
+
+    play(script)
+
+
+@pytest.mark.parametrize("stored", [0, 10, 18, 20])
+@pytest.mark.parametrize("count", [0, 1, 5, 19, 20, 500])
+def test_the_tail_may_begin_in_the_archive_or_behind_it(stored: int, count: int) -> None:
+    async def script(scene: Scene) -> None:
+        scene.run()
+        scene.logs.write(*lines(20))
+        await scene.archive.add(*archived(stored))
+        reader = scene.reader(tail=count)
+        wanted = min(count, 20)
+        await reader.until(lambda r: len(r.ids) == wanted and bool(r.states))
+        if not count:
+            await scene.logs.until(lambda: scene.logs.followers == 1)
+        scene.logs.write(*lines(3, 20))
+        scene.finish()
+        assert (await reader.done()).text == text(wanted + 3, 20 - wanted)
+        assert (reader.gaps, reader.end.complete) == ([], True)
+        await scene.archive.add(*archived(23 - stored, stored))
+        await scene.archive.finish()
+        asked = len(scene.logs.requests)
+        closed = await scene.reader(tail=count).done()
+        assert closed.text == text(min(count, 23), 23 - min(count, 23))
+        assert len(scene.logs.requests) == asked
+
+    play(script)
+
+
+@pytest.mark.parametrize("stored", [0, 10, 20])
+def test_since_begins_with_the_first_line_of_that_time(stored: int) -> None:
+    async def script(scene: Scene) -> None:
+        scene.run()
+        scene.logs.write(*lines(20))
+        await scene.archive.add(*archived(stored))
+        for place in (0, 7, 15):
+            since = lines(1, place)[0].timestamp.decode()
+            reader = await scene.reader(since=since, follow=False).done()
+            assert reader.text == text(20 - place, place)
+            assert reader.end.lines is None
+        late = scene.reader(since=lines(1, 22)[0].timestamp.decode())
+        await scene.logs.until(lambda: scene.logs.followers == 1)
+        scene.logs.write(*lines(5, 20))
+        scene.finish()
+        assert (await late.done()).text == text(3, 22)
+
+    play(script)
+
+
+def test_a_slow_reader_catches_up_by_the_archive_and_costs_no_memory() -> None:
+    async def script(scene: Scene) -> None:
+        scene.run()
+        slow = scene.open()
+        given = [await anext(slow)]
+        fast = scene.reader()
+        for n in range(0, 1000, 50):
+            scene.logs.write(*lines(50, n))
+            await scene.archive.add(*archived(50, n))
+            await fast.until(lambda r, n=n: len(r.ids) == n + 50)  # type: ignore[misc]
+            if n == 0:
+                given.append(await anext(slow))
+            scene.logs.rotate()
+        scene.finish()
+        await fast.done()
+        given += [item async for item in slow]
+        late = Reader(given)
+        assert (late.text, late.ids, late.end) == (fast.text, fast.ids, fast.end)
+
+    play(script, keep_bytes=20_000)
