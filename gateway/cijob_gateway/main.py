@@ -24,11 +24,12 @@ from cijob_gateway.follows import Follows
 from cijob_gateway.jobs import Jobs
 from cijob_gateway.login import Login
 from cijob_gateway.parts import Parts
-from cijob_gateway.settings import BadSetting, Settings, read_settings
+from cijob_gateway.settings import Settings, read_settings
 from cijob_gateway.store import Store
 from cijob_gateway.watches import Watch
 from cijob_kube import logs
 from cijob_kube.api import Api
+from cijob_kube.environment import BadSetting
 
 logger = logging.getLogger(__name__)
 DRAIN_SECONDS = 20

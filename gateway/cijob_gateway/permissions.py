@@ -1,20 +1,6 @@
 """What the gateway does in the cluster, and no more: the chart's rights are compared with it."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Need:
-    """Verbs that the gateway uses on a resource."""
-
-    group: str
-    resource: str
-    verbs: tuple[str, ...]
-    subresource: str = ""
-    name: str = ""
-    system_only: bool = False
-    cluster_wide: bool = False  # has no namespace
-
+from cijob_kube.permissions import Need
 
 NEEDS = (
     Need("cijob.dev", "cijobs", ("get", "list", "watch", "create", "patch", "delete")),

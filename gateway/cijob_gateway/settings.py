@@ -1,10 +1,11 @@
 """The gateway's environment, read once at the start and nowhere else."""
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from cijob_kube.environment import BadSetting, read_number, read_scope
 
 MIB = 2**20
 
@@ -41,21 +42,15 @@ class Settings:
         return "0.0.0.0" if self.login else "127.0.0.1"  # noqa: S104 (a Pod's own network)
 
 
-class BadSetting(Exception):
-    """An environment variable has a value that cannot be used; says which and why."""
-
-
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the `CIJOB_*` variables. Raises BadSetting."""
-    system = environment.get("CIJOB_SYSTEM_NAMESPACE", "cijob-system")
-    given = environment.get("CIJOB_NAMESPACES", "").replace(",", " ").split()
+    scope = read_scope(environment)
     auth = environment.get("CIJOB_AUTH", "kubernetes")
     if auth not in {"kubernetes", "none"}:
         raise BadSetting(f"CIJOB_AUTH is {auth!r}; it must be kubernetes or none")
     return Settings(
-        system_namespace=system,
-        # Templates for all are looked up in the system namespace.
-        namespaces=tuple(sorted({*given, system})) if given else (),
+        system_namespace=scope.system_namespace,
+        namespaces=scope.namespaces,
         login=auth == "kubernetes",
         port=int(read_number(environment, "CIJOB_PORT", 8080)),
         internal_port=int(read_number(environment, "CIJOB_INTERNAL_PORT", 8081)),
@@ -93,15 +88,3 @@ def _tls(environment: Mapping[str, str]) -> tuple[str, str] | None:
     if bool(certificate) != bool(key):
         raise BadSetting("CIJOB_TLS_CERT and CIJOB_TLS_KEY belong together: set both or none")
     return (certificate, key) if certificate else None
-
-
-def read_number(environment: Mapping[str, str], name: str, default: float) -> float:
-    """Read a number above 0. Raises BadSetting."""
-    text = environment.get(name, "")
-    try:
-        value = float(text) if text else float(default)
-    except ValueError:
-        raise BadSetting(f"{name} is {text!r}, which is no number") from None
-    if not 0 < value < math.inf:
-        raise BadSetting(f"{name} is {text}; it must be a number above 0")
-    return value

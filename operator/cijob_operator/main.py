@@ -12,6 +12,7 @@ from time import monotonic
 
 from cijob_kube import health, logs
 from cijob_kube.api import Api
+from cijob_kube.environment import BadSetting
 from cijob_kube.errors import ApiError, Gone, LeaseLost, Unavailable
 from cijob_kube.leases import Leadership
 from cijob_operator import metrics, permissions
@@ -21,7 +22,7 @@ from cijob_operator.decisions import Policy
 from cijob_operator.errors import NotPermitted
 from cijob_operator.reconcile import Reconciler, count_phases
 from cijob_operator.resync import DeadWatch, Resync
-from cijob_operator.settings import LEASE, BadSetting, Settings, read_settings
+from cijob_operator.settings import LEASE, Settings, read_settings
 from cijob_operator.vitals import Vitals
 from cijob_operator.watches import watch
 from cijob_operator.workqueue import WorkQueue

@@ -3,24 +3,10 @@
 Without this, kopf repeats a refused list for a minute and the person sees only 403s.
 """
 
-from dataclasses import dataclass
-
 from cijob_kube.api import Api
+from cijob_kube.permissions import Need
 from cijob_operator.errors import NotPermitted
 from cijob_operator.settings import LEASE, Settings
-
-
-@dataclass(frozen=True)
-class Need:
-    """Verbs that the operator uses on a resource, or on one object of it."""
-
-    group: str
-    resource: str
-    verbs: tuple[str, ...]
-    subresource: str = ""
-    name: str = ""
-    system_only: bool = False
-
 
 NEEDS = (
     Need("cijob.dev", "cijobs", ("get", "list", "watch", "delete")),

@@ -1,13 +1,18 @@
 """The operator's environment, read once at the start and nowhere else."""
 
 import json
-import math
 import os
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cijob_api.specs import CIPoolSpec
+from cijob_kube.environment import (
+    BadSetting,
+    read_identity,
+    read_lease_times,
+    read_number,
+    read_scope,
+)
 from cijob_kube.leases import LeaseTimes
 from cijob_operator.agentspecs import PodSettings
 
@@ -31,39 +36,30 @@ class Settings:
     lease: LeaseTimes
 
 
-class BadSetting(Exception):
-    """An environment variable has a value that cannot be used; says which and why."""
-
-
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the `CIJOB_*` variables. Raises BadSetting."""
-    lease = LeaseTimes()
-    seconds = _number(environment, "CIJOB_LEASE_SECONDS", lease.lease_seconds)
-    system = environment.get("CIJOB_SYSTEM_NAMESPACE", "cijob-system")
-    given = environment.get("CIJOB_NAMESPACES", "").replace(",", " ").split()
+    scope = read_scope(environment)
     return Settings(
-        system_namespace=system,
-        # Templates for all are looked up in the system namespace.
-        namespaces=tuple(sorted({*given, system})) if given else (),
-        identity=environment.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
-        port=int(_number(environment, "CIJOB_PORT", 8080)),
+        system_namespace=scope.system_namespace,
+        namespaces=scope.namespaces,
+        identity=read_identity(environment),
+        port=int(read_number(environment, "CIJOB_PORT", 8080)),
         pool=_pool(environment),
         pods=PodSettings(
             agent_image=environment.get("CIJOB_AGENT_IMAGE") or PodSettings.agent_image,
             gateway=environment.get("CIJOB_GATEWAY") or PodSettings.gateway,
             ca_bundle=_switch(environment, "CIJOB_CA_BUNDLE"),
         ),
-        workers=int(_number(environment, "CIJOB_WORKERS", 16)),
-        resync_seconds=_number(environment, "CIJOB_RESYNC_SECONDS", 300),
+        workers=int(read_number(environment, "CIJOB_WORKERS", 16)),
+        resync_seconds=read_number(environment, "CIJOB_RESYNC_SECONDS", 300),
         archive_grace_seconds=_optional(environment, "CIJOB_ARCHIVE_GRACE_SECONDS"),
-        # One third to notice, one third to give up: as the defaults of 15, 10 and 2 s.
-        lease=LeaseTimes(seconds, seconds * 2 / 3, seconds * 2 / 15),
+        lease=read_lease_times(environment),
     )
 
 
 def _pool(environment: Mapping[str, str]) -> CIPoolSpec:
     """`CIJOB_DEFAULT_POOL` is the spec of a CIPool as JSON; `CIJOB_MAX_CONCURRENT` its size."""
-    places = int(_number(environment, "CIJOB_MAX_CONCURRENT", 10))
+    places = int(read_number(environment, "CIJOB_MAX_CONCURRENT", 10))
     text = environment.get("CIJOB_DEFAULT_POOL") or "{}"
     try:
         return CIPoolSpec.model_validate({"maxConcurrent": places, **json.loads(text)})
@@ -79,15 +75,4 @@ def _switch(environment: Mapping[str, str], name: str) -> bool:
 
 
 def _optional(environment: Mapping[str, str], name: str) -> float | None:
-    return _number(environment, name, 1) if environment.get(name) else None
-
-
-def _number(environment: Mapping[str, str], name: str, default: float) -> float:
-    text = environment.get(name, "")
-    try:
-        value = float(text) if text else float(default)
-    except ValueError:
-        raise BadSetting(f"{name} is {text!r}, which is no number") from None
-    if not 0 < value < math.inf:
-        raise BadSetting(f"{name} is {text}; it must be a number above 0")
-    return value
+    return read_number(environment, name, 1) if environment.get(name) else None

@@ -20,10 +20,10 @@ from cijob_gateway.archiver.settings import LEASE, Settings, read_settings
 from cijob_gateway.archiver.spools import Spool
 from cijob_gateway.archiver.uploads import Bucket
 from cijob_gateway.errors import Down
-from cijob_gateway.settings import BadSetting
 from cijob_gateway.store import Store
 from cijob_kube import health, logs
 from cijob_kube.api import Api
+from cijob_kube.environment import BadSetting
 from cijob_kube.errors import LeaseLost
 from cijob_kube.leases import Leadership
 

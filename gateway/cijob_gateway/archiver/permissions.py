@@ -1,7 +1,7 @@
 """What the archiver does in the cluster, and no more: the chart's rights are compared with it."""
 
 from cijob_gateway.archiver.settings import LEASE
-from cijob_gateway.permissions import Need
+from cijob_kube.permissions import Need
 
 NEEDS = (
     Need("cijob.dev", "cijobs", ("list", "watch")),

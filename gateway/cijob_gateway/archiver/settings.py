@@ -1,14 +1,14 @@
 """The archiver's environment, read once at the start and nowhere else."""
 
 import os
-import socket
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from cijob_gateway.settings import MIB, S3Settings, read_number, read_s3
+from cijob_gateway.settings import MIB, S3Settings, read_s3
+from cijob_kube.environment import read_identity, read_lease_times, read_number, read_scope
 from cijob_kube.leases import LeaseTimes
 
 # The object by which one archiver leads.
@@ -34,20 +34,16 @@ class Settings:
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the `CIJOB_*` variables. Raises BadSetting."""
-    lease = LeaseTimes()
-    seconds = read_number(environment, "CIJOB_LEASE_SECONDS", lease.lease_seconds)
-    system = environment.get("CIJOB_SYSTEM_NAMESPACE", "cijob-system")
-    given = environment.get("CIJOB_NAMESPACES", "").replace(",", " ").split()
+    scope = read_scope(environment)
     retention = read_number(environment, "CIJOB_RETENTION_SECONDS", 30 * 86400)
     return Settings(
-        system_namespace=system,
-        namespaces=tuple(sorted({*given, system})) if given else (),
-        identity=environment.get("POD_NAME") or f"{socket.gethostname()}-{os.getpid()}",
+        system_namespace=scope.system_namespace,
+        namespaces=scope.namespaces,
+        identity=read_identity(environment),
         port=int(read_number(environment, "CIJOB_PORT", 8081)),
         s3=read_s3(environment),
         spool=Path(environment.get("CIJOB_SPOOL") or Path(tempfile.gettempdir(), "cijob-spool")),
         spool_bytes=int(read_number(environment, "CIJOB_SPOOL_BYTES", 1024 * MIB)),
         retention=timedelta(seconds=retention),
-        # One third to notice, one third to give up: as the defaults of 15, 10 and 2 s.
-        lease=LeaseTimes(seconds, seconds * 2 / 3, seconds * 2 / 15),
+        lease=read_lease_times(environment),
     )

@@ -2,7 +2,8 @@
 
 import pytest
 
-from cijob_gateway.settings import BadSetting, read_settings
+from cijob_gateway.settings import read_settings
+from cijob_kube.environment import BadSetting
 
 GOOD = {
     "CIJOB_S3_ENDPOINT": "http://minio:9000",

@@ -2,9 +2,10 @@
 
 import pytest
 
+from cijob_kube.environment import BadSetting
 from cijob_kube.leases import LeaseTimes
 from cijob_operator.agentspecs import PodSettings
-from cijob_operator.settings import BadSetting, read_settings
+from cijob_operator.settings import read_settings
 
 
 def test_nothing_need_be_set() -> None:
