@@ -1,10 +1,21 @@
 """The agent's environment, read once at the start and nowhere else, and the paths of its Pod."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from cijob_agent.errors import BadSetting
+
+_URL = r"https://[A-Za-z0-9\[][^/?#@\s\\]*/[^?#\s]*|ssh://([^-/?#@:\s][^/?#@:\s]*@)?[A-Za-z0-9\[][^/?#@\s]*/[^?#\s]*"
+_NETWORK = (
+    "GIT_SSL_CAINFO",
+    "SSL_CERT_FILE",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "NO_PROXY",
+    "no_proxy",
+)
 
 
 class Paths(NamedTuple):
@@ -14,6 +25,7 @@ class Paths(NamedTuple):
     control: str = "/cijob"
     token: str = "/var/run/cijob/token"  # noqa: S105  # where it lies
     termination: str = "/dev/termination-log"
+    private: str = "/tmp"  # noqa: S108  # the container's own: no other one sees it
 
 
 class Archive(NamedTuple):
@@ -24,10 +36,24 @@ class Archive(NamedTuple):
     size: int
 
 
+class Repository(NamedTuple):
+    """The git repository that the job names."""
+
+    url: str
+    ref: str  # empty: HEAD
+    commit: str  # empty: the tip of ref
+    depth: int  # 0: all of its history
+    submodules: bool
+    secret: str  # name of the Secret with credentials, for messages; empty: none
+    credentials: str  # the folder that it is mounted at
+    network: Mapping[str, str]  # whom to trust and how to get out, as variables for git
+
+
 class Settings(NamedTuple):
     """What this Pod's agent is to do."""
 
     archive: Archive | None  # a job with artifacts only has no source
+    repository: Repository | None
     beside_the_job: bool  # False: in an init container, before it
     workspace_bytes: int
     start_timeout_seconds: int
@@ -40,6 +66,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         raise BadSetting(f"CIJOB_PREPARE is {prepare!r}; it must be Parallel or Init")
     return Settings(
         archive=_archive(environment) if environment.get("CIJOB_SOURCE_SHA256") else None,
+        repository=_repository(environment) if environment.get("CIJOB_GIT_URL") else None,
         beside_the_job=prepare == "Parallel",
         workspace_bytes=_number(environment, "CIJOB_WORKSPACE_BYTES", 4 << 30),
         start_timeout_seconds=_number(environment, "CIJOB_START_TIMEOUT_SECONDS", 600),
@@ -56,6 +83,36 @@ def _archive(environment: Mapping[str, str]) -> Archive:
         sha256=_text(environment, "CIJOB_SOURCE_SHA256").lower(),
         size=_number(environment, "CIJOB_SOURCE_BYTES"),
     )
+
+
+def _repository(environment: Mapping[str, str]) -> Repository:
+    url, ref = environment["CIJOB_GIT_URL"], environment.get("CIJOB_GIT_REF", "")
+    commit = environment.get("CIJOB_GIT_COMMIT", "")
+    # The schema refuses these already; git would take them for options, programs or passwords.
+    if not re.fullmatch(_URL, url):
+        raise BadSetting("CIJOB_GIT_URL is no https:// or ssh:// URL without a password")
+    if ref and not _is_ref(ref):
+        raise BadSetting(f"CIJOB_GIT_REF is {ref!r}; it must be the name of a branch or tag")
+    if commit and not re.fullmatch(r"[0-9a-f]{4,64}", commit):
+        raise BadSetting(f"CIJOB_GIT_COMMIT is {commit!r}; it must be 4 to 64 hexadecimal digits")
+    depth = environment.get("CIJOB_GIT_DEPTH", "1")
+    if not (depth.isascii() and depth.isdigit()):
+        raise BadSetting(f"CIJOB_GIT_DEPTH is {depth!r}; it must be a whole number, 0 for all")
+    return Repository(
+        url=url,
+        ref=ref,
+        commit=commit,
+        depth=int(depth),
+        submodules=environment.get("CIJOB_GIT_SUBMODULES") == "true",
+        secret=environment.get("CIJOB_GIT_SECRET", ""),
+        credentials=environment.get("CIJOB_GIT_CREDENTIALS", ""),
+        network={name: environment[name] for name in _NETWORK if environment.get(name)},
+    )
+
+
+def _is_ref(ref: str) -> bool:
+    """Whether git could have a ref of that name: https://git-scm.com/docs/git-check-ref-format."""
+    return not re.search(r"^[-+/]|[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.$|/$|\.lock$", ref)
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:

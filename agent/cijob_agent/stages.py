@@ -13,7 +13,7 @@ from types import FrameType
 
 from cijob_agent import control
 from cijob_agent.errors import AgentError
-from cijob_agent.settings import Archive, Paths, Settings, read_settings
+from cijob_agent.settings import Archive, Paths, Repository, Settings, read_settings
 from cijob_agent.termination import Termination
 from cijob_agent.wording import size
 
@@ -43,20 +43,45 @@ def run(environment: Mapping[str, str], paths: Paths) -> int:
 def _prepare(settings: Settings, paths: Paths, termination: Termination) -> None:
     """Everything that the job waits for."""
     started = time.monotonic()
-    archive = settings.archive
-    termination.enter("fetch", f"{size(archive.size)} from {archive.url}" if archive else "")
+    termination.enter("fetch", _announcement(settings))
     control.make_folders(paths.control)
     if settings.beside_the_job:
         control.make_fifo(paths.control)
-    files = _bring_source(settings, archive, paths, termination) if archive else 0
+    brought = "no source"
+    if archive := settings.archive:
+        brought = f"{_bring_archive(settings, archive, paths, termination)} files"
+    elif repository := settings.repository:
+        brought = _bring_commit(settings, repository, paths, termination)
     if settings.beside_the_job:
         control.say_ready(paths.control)
     # After the fact: killed in between, the job ends by name. The other way round it would wait
     # for a file that never comes, beside an agent that said all was well.
-    termination.enter("ready", f"{files} files after {time.monotonic() - started:.2f} s")
+    termination.enter("ready", f"{brought} after {time.monotonic() - started:.2f} s")
 
 
-def _bring_source(
+def _announcement(settings: Settings) -> str:
+    if archive := settings.archive:
+        return f"{size(archive.size)} from {archive.url}"
+    if repository := settings.repository:
+        return f"{repository.commit or repository.ref or 'HEAD'} of {repository.url}"
+    return ""
+
+
+def _bring_commit(
+    settings: Settings, repository: Repository, paths: Paths, termination: Termination
+) -> str:
+    """Clone the repository; what was checked out, in words."""
+    from cijob_agent.clones import Room, Tries, clone  # noqa: PLC0415  # the first words first
+
+    room = Room(paths.workspace, paths.private, settings.workspace_bytes)
+    tries = Tries(settings.start_timeout_seconds)
+    commit = clone(repository, room, tries, tell=termination.enter)
+    control.trust_workspace(paths.control, paths.workspace)
+    termination.commit = commit
+    return f"commit {commit}"
+
+
+def _bring_archive(
     settings: Settings, archive: Archive, paths: Paths, termination: Termination
 ) -> int:
     """Fetch, verify and unpack the archive; how many files it had."""

@@ -34,6 +34,15 @@ def write(image: mmap, plan: Plan, path: str) -> None:
         workspace.close()
 
 
+def clear(path: str) -> None:
+    """Leave nothing in the workspace, of a try before or of an init container's first run."""
+    workspace = Workspace(path)
+    try:
+        workspace.clear()
+    finally:
+        workspace.close()
+
+
 class Workspace:
     """An open folder. Paths are relative, with slashes, and already checked."""
 

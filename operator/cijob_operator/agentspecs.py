@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from cijob_api.objects import CIJob
-from cijob_api.parts import Prepare
+from cijob_api.parts import Git, Prepare
 from cijob_api.quantities import parse
 from cijob_api.resolve import Resolved
 
 Json = dict[str, Any]
 WORKSPACE, CONTROL, TOKEN = "/workspace", "/cijob", "/var/run/cijob"
+CREDENTIALS = "/var/run/cijob-git"  # of a git repository
 AGENT_RESOURCES = {
     "requests": {"cpu": "10m", "memory": "64Mi"},
     "limits": {"cpu": "1", "memory": "256Mi", "ephemeral-storage": "1Gi"},
@@ -40,6 +41,8 @@ def add_agent(spec: Json, job: CIJob, resolved: Resolved, settings: PodSettings)
     container["volumeMounts"] = mounts
     given = {variable["name"] for variable in container.get("env", [])}
     defaults = {"HOME": f"{CONTROL}/home", "TMPDIR": f"{CONTROL}/tmp"}  # noqa: S108
+    if git := _git(resolved):
+        defaults["GIT_URL"] = verbatim(git.url)
     added = [{"name": name, "value": v} for name, v in defaults.items() if name not in given]
     container["env"] = [*added, *container.get("env", [])]
     agent = _container(job, resolved, settings, mounts)
@@ -50,6 +53,8 @@ def add_agent(spec: Json, job: CIJob, resolved: Resolved, settings: PodSettings)
         # First in the list: its fetch overlaps the pull of the job's image.
         spec["containers"].insert(0, agent)
     spec["volumes"] = _volumes(resolved)
+    if git and git.secret_name:
+        _add_credentials(spec, agent, git.secret_name)
 
 
 def in_workspace(folder: str | None) -> str:
@@ -62,6 +67,31 @@ def in_workspace(folder: str | None) -> str:
 def restricted() -> Json:
     """The security context of every container, as Pod Security `restricted` wants it."""
     return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+def verbatim(text: str) -> str:
+    """A text of a container's command or environment so that it arrives as it was written.
+
+    Kubernetes replaces `$(NAME)` and `$$` there (its reference of `Container`), and a shell's own
+    process id would become a lone dollar. Commands and arguments keep that meaning, as in a Pod.
+    """
+    return text.replace("$", "$$") if "$(" in text or "$$" in text else text
+
+
+def _git(resolved: Resolved) -> Git | None:
+    return resolved.source.git if resolved.source else None
+
+
+def _add_credentials(spec: Json, agent: Json, secret: str) -> None:
+    """Mount the repository's Secret, in the agent only.
+
+    Optional, since the agent then says by name what is missing; a Pod that waits for a volume says
+    nothing until its start timeout. Read-only for the group, which is the Pod's `fsGroup`.
+    """
+    volume = {"secretName": secret, "optional": True, "defaultMode": 0o440}
+    spec["volumes"].append({"name": "git-credentials", "secret": volume})
+    mount = {"name": "git-credentials", "mountPath": CREDENTIALS, "readOnly": True}
+    agent["volumeMounts"].append(mount)
 
 
 def _container(job: CIJob, resolved: Resolved, settings: PodSettings, mounts: list[Json]) -> Json:
@@ -92,7 +122,23 @@ def _environment(job: CIJob, resolved: Resolved, settings: PodSettings) -> dict[
     if resolved.source and (archive := resolved.source.archive):
         told["CIJOB_SOURCE_SHA256"] = archive.sha256
         told["CIJOB_SOURCE_BYTES"] = str(archive.size_bytes)
+    if git := _git(resolved):
+        told |= _git_environment(git)
     return told
+
+
+def _git_environment(git: Git) -> dict[str, str]:
+    """What the agent is told of a repository; only what the job says."""
+    said = {
+        "CIJOB_GIT_URL": verbatim(git.url),
+        "CIJOB_GIT_REF": verbatim(git.ref or ""),
+        "CIJOB_GIT_COMMIT": git.commit or "",
+        "CIJOB_GIT_DEPTH": "" if git.depth is None else str(git.depth),
+        "CIJOB_GIT_SUBMODULES": "true" if git.submodules else "",
+        "CIJOB_GIT_SECRET": git.secret_name or "",
+        "CIJOB_GIT_CREDENTIALS": CREDENTIALS if git.secret_name else "",
+    }
+    return {name: value for name, value in said.items() if value}
 
 
 def _volumes(resolved: Resolved) -> list[Json]:

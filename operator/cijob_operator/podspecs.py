@@ -12,7 +12,7 @@ from cijob_api.objects import CIJob
 from cijob_api.parts import Prepare
 from cijob_api.resolve import Resolved
 from cijob_api.variables import EnvVar, SecretEnv
-from cijob_operator.agentspecs import PodSettings, add_agent, in_workspace, restricted
+from cijob_operator.agentspecs import PodSettings, add_agent, in_workspace, restricted, verbatim
 from cijob_operator.wrapper import WRAPPER
 
 Json = dict[str, Any]
@@ -135,7 +135,7 @@ def _command(resolved: Resolved) -> Json:
     words = resolved.command
     if resolved.script is not None:
         # `sh -c text name args`: the arguments become $1, $2 … of the script.
-        words = ["sh", "-euc", _verbatim(resolved.script), "sh"]
+        words = ["sh", "-euc", verbatim(resolved.script), "sh"]
     if words and _is_wrapped(resolved):
         grace = str(resolved.termination_grace_period_seconds)
         folder = in_workspace(resolved.working_dir)
@@ -143,16 +143,6 @@ def _command(resolved: Resolved) -> Json:
         return {"command": wrapped}
     command: Json = {"command": words} if words else {}
     return {**command, "args": resolved.args} if resolved.args else command
-
-
-def _verbatim(script: str) -> str:
-    """A script so that it arrives as it was written.
-
-    Kubernetes replaces `$(NAME)` and `$$` in a container's command (its reference of `Container`),
-    and a shell's own process id would become a lone dollar. Commands and arguments keep that
-    meaning, as in a Pod.
-    """
-    return script.replace("$", "$$") if "$(" in script or "$$" in script else script
 
 
 def _is_wrapped(resolved: Resolved) -> bool:

@@ -10,7 +10,6 @@ from cijob_api.specs import Recipe
 GIT = {"git": {"url": "https://git.example.com/a.git"}}
 ARCHIVE = {"archive": {"sha256": "0" * 64, "sizeBytes": 1}}
 ASKING: dict[str, dict[str, Any]] = {
-    "source.git": {"source": GIT},
     "artifacts": {"artifacts": [{"name": "a", "path": "a"}]},
     "reports": {"reports": {"junit": ["*.xml"]}},
     "cache": {"cache": [{"key": "pip", "paths": ["pip"]}]},
@@ -33,6 +32,7 @@ def test_a_field_of_a_feature_that_is_not_built_is_named(field: str) -> None:
     [
         {},
         {"source": ARCHIVE},
+        {"source": GIT},
         {"pool": "large"},
         {"architecture": "arm64", "toolchains": ["gcc"]},
         {"reports": {}},

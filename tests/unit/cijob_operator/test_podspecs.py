@@ -61,6 +61,20 @@ JOBS: dict[str, dict[str, Any]] = {
         "script": "make\n",
         "workingDir": "backend",
     },
+    "git-with-everything": {
+        "source": {
+            "git": {
+                "url": "ssh://git@git.example.com/a$(b).git",
+                "commit": "abc123",
+                "depth": 0,
+                "submodules": True,
+                "secretName": "key",
+            }
+        },
+        "image": "scratch",
+        "prepare": "Init",
+        "env": [{"name": "GIT_URL", "value": "own"}],
+    },
     "prepare-init": {"source": ARCHIVE, "prepare": "Init", "workingDir": "backend"},
     "architecture": {"architecture": "x86_64"},
     "ca-bundle": {
@@ -160,6 +174,7 @@ def test_the_job_gets_no_token_and_the_agent_only_its_own(name: str) -> None:
     for container in containers(manifest):
         mounted = {mount["name"] for mount in container.get("volumeMounts", [])}
         assert ("token" in mounted) is (container["name"] == "agent")
+        assert container["name"] == "agent" or "git-credentials" not in mounted
 
 
 @pytest.mark.parametrize(("limit", "room"), [("8Mi", 8 << 20), ("1500M", 1500 * 10**6)])
