@@ -1,6 +1,9 @@
 """`hack/build-images`: build the project's images, then load them into the cluster or push them."""
 
 import argparse
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from localcluster import cluster, handover, image_builds, images
@@ -16,14 +19,24 @@ def main() -> int:
     options = parser.parse_args()
     settings = read_settings()
     try:
-        if kind := handover.real_kind(settings):
-            with_docker(settings, kind, options.registry)
-        else:
-            with_buildah(settings, options.registry)
+        with one_at_a_time(settings):
+            if kind := handover.real_kind(settings):
+                with_docker(settings, kind, options.registry)
+            else:
+                with_buildah(settings, options.registry)
     except ClusterError as error:
         say(f"ERROR: {error}")
         return 1
     return 0
+
+
+@contextmanager
+def one_at_a_time(settings: Settings) -> Iterator[None]:
+    """Two builds of one image would write the same archive."""
+    settings.cache.mkdir(parents=True, exist_ok=True)
+    with (settings.cache / "images.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def with_docker(settings: Settings, kind: Path, registry: str) -> None:
