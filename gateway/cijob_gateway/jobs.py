@@ -1,25 +1,20 @@
 """What can be done with jobs: create, find, list, cancel, delete. Called by the routes.
 
-Reads come from the shared watch; writes go to the API server, and their answers into the watch, so
-that whoever created a job finds it at once.
+Reads come from the shared watch, and from the archive's records once a job is gone; writes go to
+the API server, and their answers into the watch, so that whoever created a job finds it at once.
 """
 
 import asyncio
-import base64
-import binascii
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from cijob_api import names
 from cijob_api.objects import CIJob, CIJobTemplate
 from cijob_api.reasons import FINAL, Phase
 from cijob_api.specs import CIJobSpec
-from cijob_gateway import metrics
+from cijob_gateway import listings, metrics
 from cijob_gateway.errors import (
-    BadRequest,
     Down,
     IdempotencyMismatch,
     Invalid,
@@ -28,6 +23,8 @@ from cijob_gateway.errors import (
     NotFound,
     SourceMissing,
 )
+from cijob_gateway.listings import Filter
+from cijob_gateway.records import Records
 from cijob_gateway.store import Store, source_name
 from cijob_gateway.submissions import Identity, Submission, manifest, same_key, secret
 from cijob_gateway.watches import Json, Watch
@@ -39,19 +36,6 @@ logger = logging.getLogger(__name__)
 TOUCH_AFTER = timedelta(days=1)
 UNSUSPEND_TRIES = 5
 REMEMBERED = 10_000
-
-
-class Filter(BaseModel):
-    """Which jobs of a namespace are listed, newest first."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    phase: list[Phase] = Field(default=[], description="Only those; may repeat.")
-    template: str = Field(default="", description="Submitted to that template.")
-    submitter: str = Field(default="", description="Submitted by that user.")
-    match: str = Field(default="", description="What the name begins or ends with.")
-    limit: int = Field(default=50, ge=1, le=500)
-    after: str = Field(default="", alias="continue", description="From the page before.")
 
 
 class Jobs:
@@ -69,6 +53,7 @@ class Jobs:
     ) -> None:
         self._api = api
         self._store = store
+        self._records = Records(store)
         self._watch = watch
         self._templates = templates
         self._system_namespace = system_namespace
@@ -209,17 +194,23 @@ class Jobs:
             self._watch.put(known)
         return known
 
-    def page(self, namespace: str, wanted: Filter) -> tuple[list[Json], str | None]:
-        """A page of jobs, newest first, and the token of the next one."""
-        found = sorted(
-            (b for b in self._watch.bodies(namespace) if _fits(b, wanted)), key=_age, reverse=True
-        )
-        if wanted.after:
-            last = _read_token(wanted.after)
-            found = [body for body in found if _age(body) < last]
-        page = found[: wanted.limit]
-        more = len(found) > len(page)
-        return page, _token(_age(page[-1])) if more and page else None
+    async def body_or_record(self, namespace: str, name: str) -> Json:
+        """A job as the API server has it or, once it is gone, as it ended.
+
+        Raises NotFound, Down, ApiError.
+        """
+        try:
+            return await self.body(namespace, name)
+        except NotFound:
+            if found := await self._records.find(namespace, name):
+                return found
+            raise
+
+    async def page(self, namespace: str, wanted: Filter) -> tuple[list[Json], str | None]:
+        """A page of jobs, newest first, and the token of the next one. Raises Down."""
+        if wanted.every:
+            return await listings.page_of_all(self._watch, self._records, namespace, wanted)
+        return listings.page(self._watch, namespace, wanted)
 
     def template(self, namespace: str, name: str) -> Json | None:
         """A template of the namespace or, failing that, of the system namespace."""
@@ -287,35 +278,3 @@ class Jobs:
 def _path(namespace: str, name: str = "") -> str:
     path = f"/apis/{names.API_VERSION}/namespaces/{namespace}/cijobs"
     return f"{path}/{name}" if name else path
-
-
-def _fits(body: Json, wanted: Filter) -> bool:
-    metadata, spec = body["metadata"], body["spec"]
-    phase = (body.get("status") or {}).get("phase") or Phase.QUEUED
-    notes = metadata.get("annotations") or {}
-    name: str = metadata["name"]
-    return (
-        (not wanted.phase or phase in wanted.phase)
-        and (not wanted.template or (spec.get("templateRef") or {}).get("name") == wanted.template)
-        and wanted.submitter in {"", notes.get(names.ANNOTATION_SUBMITTER)}
-        and (name.startswith(wanted.match) or name.endswith(wanted.match))
-    )
-
-
-Age = tuple[str, str]
-
-
-def _age(body: Json) -> Age:
-    return (body["metadata"]["creationTimestamp"], body["metadata"]["name"])
-
-
-def _token(age: Age) -> str:
-    return base64.urlsafe_b64encode(" ".join(age).encode()).decode()
-
-
-def _read_token(token: str) -> Age:
-    try:
-        time, _, name = base64.urlsafe_b64decode(token.encode()).decode().partition(" ")
-    except (binascii.Error, ValueError):
-        raise BadRequest("continue is not a token of this list; leave it out to begin") from None
-    return (time, name)

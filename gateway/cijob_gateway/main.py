@@ -94,7 +94,7 @@ def assemble(settings: Settings, api: Api) -> Parts:
         jobs=jobs,
         store=store,
         login=Login(api, required=settings.login, monotonic=monotonic),
-        follows=Follows(api, watch),
+        follows=Follows(api, watch, store=store),
         now=_now,
         randomness=secrets.token_bytes,
     )

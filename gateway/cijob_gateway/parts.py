@@ -67,6 +67,11 @@ class Call:
         await self.parts.login.require_sight(self.user, Right("get", namespace, name))
         return await self.parts.jobs.body(namespace, name)
 
+    async def job_or_record(self, namespace: str, name: str) -> Json:
+        """As `job`; once it is gone, as it ended. Raises NotFound, Down."""
+        await self.parts.login.require_sight(self.user, Right("get", namespace, name))
+        return await self.parts.jobs.body_or_record(namespace, name)
+
 
 async def call(request: Request, given: Given) -> Call:
     """A request with its caller. Raises Unauthenticated."""

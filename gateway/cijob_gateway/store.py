@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import Any, NoReturn, TypeVar
 
 import urllib3
@@ -29,6 +30,7 @@ CHUNK_BYTES = 256 * 1024
 # So many uploads at a time, each with one part in memory; others wait.
 UPLOADS = 8
 SILENT_SECONDS = 60
+LISTED_AT_ONCE = 200  # objects, in one turn of a thread
 MISSING = {"NoSuchKey", "NoSuchBucket", "NoSuchObject"}
 
 
@@ -204,8 +206,9 @@ class Store:
             self._bucket, prefix, recursive=True, start_after=after or None
         )
         listing = iter(names)
-        while found := await self._call(next, listing, None):
-            yield Stored(found.object_name or "", found.size or 0, _moment(found.last_modified))
+        while batch := await self._call(lambda: list(islice(listing, LISTED_AT_ONCE))):
+            for found in batch:
+                yield Stored(found.object_name or "", found.size or 0, _moment(found.last_modified))
 
     async def _call(
         self, work: Callable[..., T], *words: Any, threads: ThreadPoolExecutor | None = None

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 from cijob_api import names
 from cijob_api.objects import CIJob
 from cijob_gateway.errors import BadRequest, SourceGone, SourceMissing
-from cijob_gateway.jobs import Filter
+from cijob_gateway.listings import Filter
 from cijob_gateway.parts import Call, Called, Name, Namespace
 from cijob_gateway.routes.logs import followed
 from cijob_gateway.routes.sources import announced
@@ -82,20 +82,20 @@ async def listing(
 ) -> Response:
     """A page of the namespace's jobs, and the token of the next one."""
     await call.require("list", namespace)
-    items, token = call.parts.jobs.page(namespace, wanted)
+    items, token = await call.parts.jobs.page(namespace, wanted)
     return JSONResponse({"items": items, "continue": token})
 
 
 @router.get("/{name}", summary="Look at a job", responses=ONE)
 async def look(namespace: Namespace, name: Name, call: Called) -> Response:
-    """The job as it is now."""
-    return JSONResponse(await call.job(namespace, name))
+    """The job as it is now, or as it ended."""
+    return JSONResponse(await call.job_or_record(namespace, name))
 
 
 @router.post("/{name}/cancel", summary="Cancel a job", responses=ONE)
 async def cancel(namespace: Namespace, name: Name, call: Called) -> Response:
     """Ask for its end; asking twice is no error."""
-    job = await call.job(namespace, name)
+    job = await call.job_or_record(namespace, name)
     await call.require("patch", namespace, name)
     return JSONResponse(await call.parts.jobs.cancel(job))
 
@@ -103,7 +103,7 @@ async def cancel(namespace: Namespace, name: Name, call: Called) -> Response:
 @router.post("/{name}/retry", status_code=201, summary="Run a job once more", responses=NEW)
 async def retry(namespace: Namespace, name: Name, call: Called, how: How) -> Response:
     """A new job with the same spec and the same source; nothing is uploaded."""
-    before = await call.job(namespace, name)
+    before = await call.job_or_record(namespace, name)
     await call.require("create", namespace)
     asked = repeated(before, await _read(call.request, Repetition))
     identity = _identity(call, namespace, call.request.headers.get("Idempotency-Key"))

@@ -1,13 +1,22 @@
-"""`/v1/namespaces/{ns}/jobs/{name}/logs`: a job's log, as text or as server-sent events."""
+"""`/v1/namespaces/{ns}/jobs/{name}/logs`: a job's log, as text or as server-sent events.
 
+The text of a job that has ended has a length and a digest, and can be had in ranges (RFC 9110, 14).
+"""
+
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from cijob_api.lines import LineId
+from cijob_api.lines import LineId, Parser
 from cijob_api.objects import CIJob
 from cijob_gateway import streams
+from cijob_gateway.archivedtexts import ArchivedText, archived_text
 from cijob_gateway.errors import BadRequest
 from cijob_gateway.parts import Call, Called, Name, Namespace
 from cijob_gateway.watches import Json
@@ -15,6 +24,9 @@ from cijob_gateway.watches import Json
 router = APIRouter(prefix="/v1/namespaces/{namespace}/jobs/{name}/logs", tags=["logs"])
 EVENTS = "text/event-stream"
 PLAIN = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+_DURATION = re.compile(r"(?:\d{1,9}[smhd]?)+", re.ASCII)
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Wanted(BaseModel):
@@ -24,31 +36,55 @@ class Wanted(BaseModel):
 
     follow: bool = Field(default=False, description="Go on until the job's end.")
     tail: int | None = Field(default=None, ge=0, description="The last so many lines.")
+    since: str = Field(
+        default="",
+        max_length=64,
+        description="From the first line of that time on: RFC 3339, or an age such as 90s or 2h.",
+    )
     attempt: int | None = Field(default=None, ge=1, description="That attempt only.")
     timestamps: bool = Field(default=False, description="Each line behind its time (UTC).")
     begin: Literal["start", "now"] = Field(default="start", alias="from")
 
+    @property
+    def whole(self) -> bool:
+        """Whether it is the log itself, from its start, and not to be waited for."""
+        rest = self.follow or self.timestamps or self.since or self.begin == "now"
+        return not rest and self.tail is None
 
+
+@router.head("", summary="How long a job's log is")
 @router.get("", summary="A job's log")
 async def logs(
     namespace: Namespace, name: Name, call: Called, wanted: Annotated[Wanted, Query()]
 ) -> Response:
     """Plain text, or, with `Accept: text/event-stream`, events; Last-Event-ID resumes those."""
-    job = CIJob.parse(await call.job(namespace, name))
+    job = CIJob.parse(await call.job_or_record(namespace, name))
     await call.require("get", namespace, name, "log")
+    last = _line_id(call.request.headers.get("Last-Event-ID"))
+    as_events = EVENTS in call.request.headers.get("Accept", "")
+    if wanted.whole and not (last or as_events):
+        text = await archived_text(call.parts.store, job, wanted.attempt)
+        ranged = call.request.headers.get("Range")
+        if text and (text.complete or ranged):
+            return await _ranged(call, text, ranged)
+    if call.request.method == "HEAD":
+        return streams.Stream(_nothing(), PLAIN)
     items = call.parts.follows.follow(
         job,
-        after=_line_id(call.request.headers.get("Last-Event-ID")),
+        after=last,
         follow=wanted.follow,
         attempt=wanted.attempt,
         tail=wanted.tail,
+        since=_time(wanted.since, call.parts.now()) if wanted.since else "",
         from_now=wanted.begin == "now",
     )
     if wanted.timestamps:
         items = streams.with_times(items)
-    if EVENTS in call.request.headers.get("Accept", ""):
+    if as_events:
         return streams.Stream(streams.events(items, terms(call, job)), streams.HEADERS)
-    return streams.Stream(streams.text(items, terms(call, job)), PLAIN)
+    chunks = streams.text(items, terms(call, job))
+    # What cannot be read at all is an answer of its own, not a text that breaks off.
+    return streams.Stream(chunks if wanted.follow else await _begun(chunks), PLAIN)
 
 
 def followed(call: Call, body: Json) -> Response:
@@ -73,3 +109,73 @@ def _line_id(text: str | None) -> LineId | None:
         return LineId.parse(text) if text else None
     except ValueError as error:
         raise BadRequest(f"Last-Event-ID {text!r} is no id of a line; leave it out") from error
+
+
+def _time(text: str, now: datetime) -> str:
+    """A time as lines have it, from RFC 3339 or an age. Raises BadRequest."""
+    if _DURATION.fullmatch(text):
+        parts = re.findall(r"(\d+)([smhd]?)", text)
+        age = timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in parts))
+        text = (now - age).isoformat()
+    # Whoever reads lines reads their times, to the nanosecond and in any time zone.
+    read = Parser().feed(f"{text} \n".encode())
+    if not read:
+        raise BadRequest(f"since is {text!r}; write 10m, 2h or 2026-01-31T12:00:00Z")
+    return read.timestamps[0].decode()
+
+
+async def _ranged(call: Call, text: ArchivedText, wanted: str | None) -> Response:
+    """A text, or the range of it that was asked for."""
+    size = text.size
+    start, stop = _bounds(wanted, size) or (0, size)
+    headers = {**PLAIN, "Accept-Ranges": "bytes"}
+    if text.digest:
+        headers |= {"Repr-Digest": text.digest, "ETag": f'"{text.digest[9:-1]}"'}
+    if start >= stop and size:
+        refused = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+        return Response(
+            status_code=refused, headers={**headers, "Content-Range": f"bytes */{size}"}
+        )
+    if call.request.method == "HEAD":
+        answer = Response(headers=headers)
+    else:
+        answer = streams.Stream(await _begun(text.read(start, stop)), headers)
+    answer.headers["Content-Length"] = str(stop - start)
+    if (start, stop) != (0, size):
+        answer.status_code = HTTPStatus.PARTIAL_CONTENT
+        answer.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+    return answer
+
+
+def _bounds(wanted: str | None, size: int) -> tuple[int, int] | None:
+    """Where one range begins and ends; None for no range, and for what is none or several."""
+    found = _RANGE.fullmatch(wanted or "")
+    if found is None or not (found[1] or found[2]):
+        return None
+    if not found[1]:
+        return max(size - int(found[2]), 0), size
+    start, last = int(found[1]), int(found[2] or size)
+    return (start, min(last + 1, size)) if last >= start else None
+
+
+async def _nothing() -> AsyncGenerator[bytes, None]:
+    """No chunks: a length that is not known yet."""
+    chunks: tuple[bytes, ...] = ()
+    for chunk in chunks:
+        yield chunk
+
+
+async def _begun(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """The same chunks; the first has come. Raises what reading it raised."""
+
+    async def whole() -> AsyncGenerator[bytes, None]:
+        async with aclosing(chunks):
+            head = await anext(chunks, b"")
+            yield b""
+            yield head
+            async for chunk in chunks:
+                yield chunk
+
+    begun = whole()
+    await anext(begun)  # one that was never begun would not be closed either
+    return begun

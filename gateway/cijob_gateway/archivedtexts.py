@@ -1,0 +1,72 @@
+"""A finished job's log as one text in the archive, of which any range of bytes can be read.
+
+Used by the route of logs, for whoever wants the plain log of a job that has ended: nothing is
+parsed on the way, and its length is known before the first byte.
+"""
+
+import base64
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from cijob_api.objects import CIJob
+from cijob_gateway.archive import Corrupt, End
+from cijob_gateway.archivelogs import ArchivedLog, Where
+from cijob_gateway.errors import Down
+from cijob_gateway.rooms import has_started
+from cijob_gateway.store import Store
+
+
+@dataclass(frozen=True)
+class ArchivedText:
+    """The logs of a job's attempts, one behind the other."""
+
+    parts: Sequence[tuple[ArchivedLog, End]]
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return sum(end.bytes for _, end in self.parts)
+
+    @property
+    def complete(self) -> bool:
+        """Whether that is all that the job wrote."""
+        return all(end.complete for _, end in self.parts)
+
+    @property
+    def digest(self) -> str:
+        """Of all its bytes, as the header Repr-Digest (RFC 9530); empty if it is not known."""
+        if len(self.parts) != 1:
+            return ""
+        value = base64.b64encode(bytes.fromhex(self.parts[0][1].sha256)).decode()
+        return f"sha-256=:{value}:"
+
+    async def read(self, start: int, stop: int) -> AsyncGenerator[bytes]:
+        """The bytes from one position up to another. Raises Down, Corrupt."""
+        place = 0
+        for log, end in self.parts:
+            inside = max(start - place, 0), min(stop - place, end.bytes)
+            place += end.bytes
+            if inside[0] < inside[1]:
+                async with aclosing(log.text(*inside)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+
+
+async def archived_text(store: Store, job: CIJob, attempt: int | None) -> ArchivedText | None:
+    """The text of a job, or of one attempt; None while it may grow, or cannot be read."""
+    if not job.status.phase.is_final:
+        return None
+    meta, parts = job.metadata, []
+    for tried in job.status.attempts or []:
+        if attempt not in (None, tried.number) or not has_started(tried):
+            continue
+        log = ArchivedLog(store, Where(meta.namespace, meta.uid, tried.number))
+        try:
+            await log.look()
+        except (Down, Corrupt):  # its Pod may still have it
+            return None
+        if log.end is None:
+            return None
+        parts.append((log, log.end))
+    return ArchivedText(parts) if parts else None
