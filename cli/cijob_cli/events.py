@@ -71,3 +71,17 @@ def read_end(data: Mapping[str, Any]) -> End:
         data.get("sha256"),
         data.get("complete") is not False,
     )
+
+
+def read_last_event(event: Mapping[str, Any]) -> End | None:
+    """The end that a CloudEvent tells of, if it does; it says nothing of the log."""
+    kind = str(event.get("type") or "").removeprefix("dev.cijob.job.")
+    if kind not in {"succeeded", "failed", "cancelled"}:
+        return None
+    data = event.get("data") or {}
+    return End(
+        data.get("phase") or kind.capitalize(),
+        data.get("reason") or "",
+        data.get("error") or "",
+        data.get("exit_code"),
+    )

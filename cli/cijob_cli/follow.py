@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from cijob_api.names import ANNOTATION_AWAITS_SECRET
 from cijob_api.reasons import FINAL, Reason
 from cijob_cli.errors import Cut, Unavailable, Unreachable
-from cijob_cli.events import End, Event, Status, read_end, read_status
+from cijob_cli.events import End, Event, Status, read_end, read_last_event, read_status
 from cijob_cli.gateway import Job
 from cijob_cli.problems import error_of
 from cijob_cli.screen import Screen
@@ -61,6 +61,8 @@ class Following:
             raise error_of(int(event.data().get("status") or 500), event.text.encode(), {})
         elif event.kind == "end":
             return read_end(event.data())
+        elif event.kind == "cloudevent":
+            return self._cloudevent(event)
         return None
 
     def begin_again(self) -> None:
@@ -79,6 +81,15 @@ class Following:
         self.lines += len(lines)
         self.size += len(sent)
         self.screen.lines(lines)
+
+    def _cloudevent(self, event: Event) -> End | None:
+        """One line of JSON for whoever reads; the end, if it is that."""
+        if event.id in self.earlier:
+            return None
+        self.recent.append(event.id)
+        self.last_id = event.id
+        self.screen.object(event.text)
+        return read_last_event(event.data())
 
     def _status(self, status: Status) -> None:
         if status != self.shown and status.phase not in set(FINAL) and not self._half_made(status):

@@ -11,6 +11,7 @@ from cijob_cli.events import Event
 from cijob_cli.transport import Call, Transport
 
 _EVENTS = {"Accept": "text/event-stream"}
+_TEXT_BYTES = 256 * 1024
 # A job as the API server has it; the parts that are shown are read by jobs.
 Job = dict[str, Any]
 
@@ -21,6 +22,14 @@ class Page:
 
     items: list[Job]
     next: str | None
+
+
+@dataclass(frozen=True)
+class Text:
+    """A log as it comes, and its digest if the gateway knows it (the header Repr-Digest)."""
+
+    chunks: Iterator[bytes]
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -113,13 +122,22 @@ class Gateway:
             Call("GET", path, (*query, ("follow", "true")), headers=headers)
         )
 
+    def events(
+        self, name: str, query: list[tuple[str, str]], last_id: str | None
+    ) -> AbstractContextManager[Iterator[Event]]:
+        """What happens to a job, as CloudEvents, from behind the event `last_id` if given."""
+        headers = {**_EVENTS, "Last-Event-ID": last_id} if last_id else _EVENTS
+        path = self._path("jobs", name, "events")
+        return self.transport.events(Call("GET", path, tuple(query), headers=headers))
+
     @contextmanager
-    def log(self, name: str, query: list[tuple[str, str]]) -> Iterator[Iterator[bytes]]:
+    def log(self, name: str, query: list[tuple[str, str]]) -> Iterator[Text]:
         """The log as it is now, as plain text."""
         path = self._path("jobs", name, "logs")
         call = Call("GET", path, tuple(query), headers={"Accept": "text/plain"})
         with self.transport.open(call) as response:
-            yield response.iter_bytes()
+            digest = response.headers.get("repr-digest", "")
+            yield Text(response.iter_raw(_TEXT_BYTES), digest)
 
     def _get(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> Mapping[str, Any]:
         return dict(self.transport.ask(Call("GET", path, query)).body)

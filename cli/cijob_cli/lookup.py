@@ -9,7 +9,7 @@ _SHOWN = 10
 def find_job(gateway: Gateway, text: str) -> Job:
     """The job of that name, or the only one whose name starts or ends so.
 
-    Raises NotFound, or Unusable when several do, naming them.
+    Jobs that are gone are looked at when none that is there fits. Raises NotFound, or Unusable when several do, naming them.
     """
     text = text.removeprefix("cijob/").removeprefix("cijob.cijob.dev/")
     if not text:
@@ -17,7 +17,8 @@ def find_job(gateway: Gateway, text: str) -> Job:
     try:
         return gateway.job(text)
     except NotFound:
-        found = gateway.jobs([("match", text), ("limit", str(_SHOWN + 1))]).items
+        query = [("match", text), ("limit", str(_SHOWN + 1))]
+        found = gateway.jobs(query).items or gateway.jobs([*query, ("all", "true")]).items
     if not found:
         raise NotFound(f"no job '{text}' in namespace {gateway.namespace}; see `ci list`")
     if len(found) > 1:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -9,7 +10,7 @@ import click
 
 from cijob_cli.errors import BadSetting
 from cijob_cli.settings import read_settings
-from cijob_cli.units import parse_duration
+from cijob_cli.units import parse_duration, parse_time
 
 F = TypeVar("F", bound=Callable[..., Any])
 _CONNECTION = (
@@ -38,6 +39,25 @@ def duration(_ctx: click.Context, _param: click.Parameter, value: str | None) ->
         raise click.BadParameter(str(error)) from error
 
 
+def moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """The callback of an option such as 10m or 2026-01-31T12:00:00Z: as the gateway reads it."""
+    if value is None:
+        return None
+    try:
+        if parse_time(value) is None:
+            parse_duration(value)
+    except BadSetting as error:
+        words = f"'{value}' is no time; write 10m, 2h or 2026-01-31T12:00:00Z"
+        raise click.BadParameter(words) from error
+    return value if parse_time(value) is None else _zoned(value)
+
+
+def _zoned(time: str) -> str:
+    """A time without a zone is the caller's own."""
+    zoned = time[-1:] in ("Z", "z") or time[-6:-5] in ("+", "-")
+    return time if zoned else datetime.fromisoformat(time).astimezone().isoformat()
+
+
 @dataclass(frozen=True)
 class FollowFlags:
     """How a submitted job is waited for."""
@@ -47,6 +67,7 @@ class FollowFlags:
     exit_code_from_job: bool
     output: str | None
     raw: bool
+    json_events: bool
 
 
 @dataclass(frozen=True)
@@ -83,6 +104,7 @@ _FOLLOW = (
         help="Print the job so; with --dry-run, --async or --no-follow.",
     ),
     click.option("--raw", is_flag=True, help="Leave terminal escapes in the log."),
+    click.option("--json-events", is_flag=True, help="CloudEvents, one a line, not the log."),
 )
 _JOB = (
     click.option("--name", help="Name of the job (default: made of the template's)."),

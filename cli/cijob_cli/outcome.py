@@ -20,6 +20,7 @@ from cijob_cli.options import FollowFlags
 from cijob_cli.output import print_jobs, print_object
 from cijob_cli.screen import Screen
 from cijob_cli.units import format_duration
+from cijob_cli.watching import watching_events
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Start:
 
 def refuse_contradictions(waiting: FollowFlags, *, dry_run: bool = False) -> None:
     """Raises Unusable for flags that cannot go together."""
+    if waiting.json_events and (waiting.leave or not waiting.show_log):
+        raise Unusable("--json-events goes with neither --async nor --no-follow")
     if waiting.output and not (dry_run or waiting.leave or not waiting.show_log):
         raise Unusable("-o needs --dry-run, --async or --no-follow: stdout has the log")
 
@@ -50,8 +53,12 @@ def start_and_see(gateway: Gateway, screen: Screen, start: Start, waiting: Follo
         print_job(start.create(), waiting.output or "name")
         return ExitCode.SUCCEEDED
     began = time.monotonic()
-    following = Following(screen)
-    end = see(gateway, following, start.opening)
+    if waiting.json_events:
+        following = Following(screen, whole=False, job=start.create())
+        end = see(gateway, following, watching_events(gateway, []))
+    else:
+        following = Following(screen)
+        end = see(gateway, following, start.opening)
     if waiting.output and following.name:
         print_job(gateway.job(following.name), waiting.output)
     return conclude(

@@ -1,5 +1,7 @@
 """Prints a log, as far as it is there or until the end. Called by logs."""
 
+import base64
+import hashlib
 from collections.abc import Iterable, Iterator
 
 from cijob_cli.errors import LogIncomplete
@@ -11,10 +13,16 @@ from cijob_cli.watching import watching
 
 
 def log_so_far(gateway: Gateway, screen: Screen, job: Job, query: list[tuple[str, str]]) -> None:
-    """The log as it is now."""
-    with gateway.log(job["metadata"]["name"], query) as chunks:
-        for text in _whole_lines(chunks):
+    """The log as it is now. Raises LogIncomplete when it is not what was archived."""
+    name = str(job["metadata"]["name"])
+    digest = hashlib.sha256()
+    with gateway.log(name, query) as log:
+        for text in _whole_lines(_hashed(log.chunks, digest)):
             screen.lines([text])
+    came = f"sha-256=:{base64.b64encode(digest.digest()).decode()}:"
+    if log.digest.startswith("sha-256=") and log.digest != came:
+        again = screen.command("logs", name)
+        raise LogIncomplete(f"the log did not arrive as it was archived; read it again: {again}")
 
 
 def followed_log(gateway: Gateway, screen: Screen, job: Job, query: list[tuple[str, str]]) -> None:
@@ -24,6 +32,12 @@ def followed_log(gateway: Gateway, screen: Screen, job: Job, query: list[tuple[s
     if missing := following.missing(end):
         again = screen.command("logs", following.name or "JOB")
         raise LogIncomplete(f"{missing}; read it again: {again}")
+
+
+def _hashed(chunks: Iterable[bytes], digest: "hashlib._Hash") -> Iterator[bytes]:
+    for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
 
 
 def _whole_lines(chunks: Iterable[bytes]) -> Iterator[str]:

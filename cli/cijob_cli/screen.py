@@ -48,6 +48,11 @@ class Screen:
         self.out.write(shown.encode("utf-8", "surrogateescape"))
         self.out.flush()
 
+    def object(self, text: str) -> None:
+        """One JSON object, on a line of its own."""
+        self.out.write(text.encode() + b"\n")
+        self.out.flush()
+
     def command(self, verb: str, job: str) -> str:
         """A command about a job, as it has to be typed to find it again."""
         return f"{self.program} {verb} {job}{self.where}"

@@ -93,7 +93,11 @@ def retrying(job: CIJob, attempt: Attempt) -> CloudEvent:
 def finished(job: CIJob, tail: Sequence[str]) -> CloudEvent:
     """The job's end; a failure brings the last lines of its log along."""
     status = job.status
-    data: dict[str, Any] = {"reason": status.reason, "exit_code": status.exit_code}
+    data: dict[str, Any] = {
+        "phase": status.phase.value,
+        "reason": status.reason,
+        "exit_code": status.exit_code,
+    }
     if status.phase in {Phase.FAILED, Phase.ERROR}:
         data |= {"error": status.message, "details": list(tail)[-DETAILS:]}
     time = status.completion_time or job.metadata.creation_timestamp

@@ -1,5 +1,6 @@
 """`ci list`: jobs, newest first."""
 
+import sys
 from datetime import UTC, datetime
 
 import click
@@ -20,8 +21,8 @@ PHASES = ("Queued", "Starting", "Running", "Succeeded", "Failed", "Error", "Canc
 )
 @click.option("--template", help="Only jobs of this template.")
 @click.option("--submitter", help="Only jobs of this submitter.")
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
-@click.option("--all", "every", is_flag=True, help="All pages.")
+@click.option("--limit", type=click.IntRange(1, 500), help="At most so many (default 20).")
+@click.option("--all", "every", is_flag=True, help="Every one, also those that are gone.")
 @output_option(*FORMATS)
 @connection_options
 def list_command(
@@ -29,23 +30,29 @@ def list_command(
     phase: tuple[str, ...],
     template: str | None,
     submitter: str | None,
-    limit: int,
+    limit: int | None,
     every: bool,
     output: str,
     settings: Settings,
 ) -> int:
-    """List jobs, newest first."""
+    """List jobs, newest first.
+
+    The CIJob of a job goes some time after its end; its log and its record stay longer. With --all
+    such jobs are listed, too: all there are, or so many as --limit says.
+    """
     query = [("phase", one) for one in phase]
     query += [("template", template)] if template else []
     query += [("submitter", submitter)] if submitter else []
-    query.append(("limit", str(500 if every else limit)))
+    query += [("all", "true")] if every else []
+    query.append(("limit", str(limit or (500 if every else 20))))
     screen = open_screen()
     with reaching(settings) as gateway:
         page = gateway.jobs(query)
         items = page.items
-        while every and page.next:
+        while every and page.next and len(items) < (limit or sys.maxsize):
             page = gateway.jobs([*query, ("continue", page.next)])
             items += page.items
+        items = items[:limit]
         if not items:
             screen.note(f"no such jobs in namespace {gateway.namespace}")
     if output in ("json", "yaml"):

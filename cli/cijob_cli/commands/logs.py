@@ -3,7 +3,7 @@
 import click
 
 from cijob_cli.exitcodes import ExitCode
-from cijob_cli.options import connection_options
+from cijob_cli.options import connection_options, moment
 from cijob_cli.reaching import reaching
 from cijob_cli.screen import open_screen
 from cijob_cli.settings import Settings
@@ -13,6 +13,9 @@ from cijob_cli.settings import Settings
 @click.argument("job")
 @click.option("--follow", "-f", is_flag=True, help="Go on until the job ends.")
 @click.option("--tail", type=click.IntRange(min=0), help="Only the last so many lines.")
+@click.option(
+    "--since", callback=moment, metavar="TIME", help="From then on: 90s, 10m, 2h ago, or RFC 3339."
+)
 @click.option("--timestamps", is_flag=True, help="Each line with its time.")
 @click.option("--attempt", type=click.IntRange(min=1), help="Of this attempt only.")
 @click.option("--raw", is_flag=True, help="Leave terminal escapes in it.")
@@ -22,6 +25,7 @@ def logs_command(
     *,
     follow: bool,
     tail: int | None,
+    since: str | None,
     timestamps: bool,
     attempt: int | None,
     raw: bool,
@@ -29,12 +33,13 @@ def logs_command(
 ) -> int:
     """Print the log of JOB, as far as it is there; -f until the job ends.
 
-    JOB is a name, or how it begins or ends. Escape sequences other than colours are taken out, on
+    JOB is a name, or how it begins or ends, also of a job that is gone. Escape sequences other than colours are taken out, on
     a terminal and in a pipe alike, unless --raw. The exit code says whether the log was there,
     not how the job ended: that is `ci wait`.
     """
-    given = (("tail", tail), ("timestamps", timestamps or None), ("attempt", attempt))
-    query = [(name, str(value).lower()) for name, value in given if value is not None]
+    given = {"tail": tail, "since": since, "attempt": attempt}
+    query = [(name, str(value)) for name, value in given.items() if value is not None]
+    query += [("timestamps", "true")] if timestamps else []
     screen = open_screen(raw=raw)
     with reaching(settings) as gateway:
         from cijob_cli import printing  # noqa: PLC0415

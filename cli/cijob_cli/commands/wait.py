@@ -22,6 +22,7 @@ from cijob_cli.settings import Settings
 @click.option("--no-follow", is_flag=True, help="Show no log, only wait.")
 @click.option("--exit-code-from-job", is_flag=True, help="A failed job's own exit code is ours.")
 @click.option("--raw", is_flag=True, help="Leave terminal escapes in the log.")
+@click.option("--json-events", is_flag=True, help="CloudEvents, one a line, not the log.")
 @connection_options
 def wait_command(
     job: str,
@@ -31,6 +32,7 @@ def wait_command(
     no_follow: bool,
     exit_code_from_job: bool,
     raw: bool,
+    json_events: bool,
     settings: Settings,
 ) -> int:
     """Show the log of JOB until it ends, and end as `ci submit` does.
@@ -43,11 +45,13 @@ def wait_command(
         from cijob_cli.follow import Following  # noqa: PLC0415
         from cijob_cli.lookup import find_job  # noqa: PLC0415
         from cijob_cli.outcome import conclude, ran_for, see  # noqa: PLC0415
-        from cijob_cli.watching import watching  # noqa: PLC0415
+        from cijob_cli.watching import watching, watching_events  # noqa: PLC0415
 
         with deadline(timeout):
-            following = Following(screen, whole=start == "start", job=find_job(gateway, job))
+            whole = start == "start" and not json_events
+            following = Following(screen, whole=whole, job=find_job(gateway, job))
             query = [] if start == "start" else [("from", "now")]
-            end = see(gateway, following, watching(gateway, query))
+            watch = watching_events if json_events else watching
+            end = see(gateway, following, watch(gateway, query))
         took = ran_for(gateway, following.name or job)
         return conclude(following, end, took=took, own_code=exit_code_from_job)

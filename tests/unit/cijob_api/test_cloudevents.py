@@ -70,6 +70,7 @@ def test_a_failure_brings_the_last_100_lines_of_its_log(lines: int, kept: int) -
     data = cloudevents.finished(job(phase="Failed", message="exit code 1", exitCode=1), tail).data
     assert data == {
         "job_id": "mine",
+        "phase": "Failed",
         "reason": None,
         "exit_code": 1,
         "error": "exit code 1",

@@ -192,6 +192,8 @@ class _Handler(BaseHTTPRequestHandler):
             gateway.jobs[steps[0]]["status"]["phase"] = "Cancelled"
         if steps[1:] == ["logs"]:
             return self._logs(asked)
+        if steps[1:] == ["events"]:
+            return self._stream(self._script())
         return self._answer(200, gateway.jobs[steps[0]])
 
     def _create(self, asked: Asked) -> None:
