@@ -137,7 +137,7 @@ class Gateway:
         call = Call("GET", path, tuple(query), headers={"Accept": "text/plain"})
         with self.transport.open(call) as response:
             digest = response.headers.get("repr-digest", "")
-            yield Text(response.iter_raw(_TEXT_BYTES), digest)
+            yield Text(response.iter_bytes(_TEXT_BYTES), digest)
 
     def _get(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> Mapping[str, Any]:
         return dict(self.transport.ask(Call("GET", path, query)).body)

@@ -9,7 +9,8 @@ _SHOWN = 10
 def find_job(gateway: Gateway, text: str) -> Job:
     """The job of that name, or the only one whose name starts or ends so.
 
-    Jobs that are gone are looked at when none that is there fits. Raises NotFound, or Unusable when several do, naming them.
+    Jobs that are gone are looked at when none that is there fits. Raises NotFound, or Unusable when
+    several do, naming them.
     """
     text = text.removeprefix("cijob/").removeprefix("cijob.cijob.dev/")
     if not text:

@@ -33,9 +33,9 @@ def logs_command(
 ) -> int:
     """Print the log of JOB, as far as it is there; -f until the job ends.
 
-    JOB is a name, or how it begins or ends, also of a job that is gone. Escape sequences other than colours are taken out, on
-    a terminal and in a pipe alike, unless --raw. The exit code says whether the log was there,
-    not how the job ended: that is `ci wait`.
+    JOB is a name, or how it begins or ends, also of a job that is gone. Escape sequences other
+    than colours are taken out, on a terminal and in a pipe alike, unless --raw. The exit code says
+    whether the log was there, not how the job ended: that is `ci wait`.
     """
     given = {"tail": tail, "since": since, "attempt": attempt}
     query = [(name, str(value)) for name, value in given.items() if value is not None]
