@@ -101,6 +101,8 @@ class Loopback:
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     sources: dict[str, bytes] = field(default_factory=dict)
     log: bytes = b""
+    digest: str = ""  # the Repr-Digest that comes with it
+    gone: dict[str, dict[str, Any]] = field(default_factory=dict)  # jobs that only `all` lists
     token: str | None = "secret"
     limit: int = 200 * 1024 * 1024
     done: threading.Event = field(default_factory=threading.Event)
@@ -178,9 +180,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self._create(asked)
         if not steps:
             match = asked.query.get("match", "")
+            there = gateway.jobs | (gateway.gone if asked.query.get("all") else {})
             items = [
                 one
-                for name, one in gateway.jobs.items()
+                for name, one in there.items()
                 if match in (name[: len(match)], name[-len(match) :]) or not match
             ]
             return self._answer(
@@ -214,7 +217,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _logs(self, asked: Asked) -> None:
         if asked.headers["accept"] == "text/event-stream":
             return self._stream(self._script())
-        return self._answer(200, self.gateway.log, "text/plain")
+        digest = {"Repr-Digest": self.gateway.digest} if self.gateway.digest else {}
+        return self._answer(200, self.gateway.log, "text/plain", **digest)
 
     def _script(self) -> Stream:
         return self.gateway.streams.pop(0) if self.gateway.streams else [end()]
@@ -233,11 +237,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(one)
             self.wfile.flush()
 
-    def _answer(self, code: int, body: Any, kind: str = "application/json") -> None:
+    def _answer(self, code: int, body: Any, kind: str = "application/json", **headers: str) -> None:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(code)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
 

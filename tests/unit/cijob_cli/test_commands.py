@@ -1,4 +1,7 @@
+import base64
+import hashlib
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -63,6 +66,16 @@ class TestList:
         gateway.refusals = [("GET jobs", page)]
         assert ci("list", "--all", "-o", "name").out == "test-09\ntest-02\ntest-01\n"
         assert gateway.asked("GET", "/jobs")[-1].query["continue"] == "next"
+
+    def test_all_lists_jobs_that_are_gone_as_many_as_the_limit(
+        self, ci: CI, gateway: Loopback
+    ) -> None:
+        gateway.gone = {"test-00": job("test-00", "Succeeded")}
+        assert ci("list", "-o", "name").out == "test-02\ntest-01\n"
+        assert ci("list", "--all", "-o", "name").out == "test-02\ntest-01\ntest-00\n"
+        page = (200, {"items": [job("test-09"), job("test-08")], "continue": "next"})
+        gateway.refusals = [("GET jobs", page)]
+        assert ci("list", "--all", "--limit", "3", "-o", "name").out.split()[2:] == ["test-02"]
 
     def test_more_pages_are_said(self, ci: CI, gateway: Loopback) -> None:
         gateway.refusals = [("GET jobs", (200, {"items": [job("test-09")], "continue": "next"}))]
@@ -159,6 +172,40 @@ class TestLogs:
         assert gateway.asked("GET", "/logs")[0].query == {
             "tail": "5", "attempt": "2", "timestamps": "true"
         }  # fmt: skip
+
+    @pytest.mark.parametrize("since", ["90s", "1h30m", "2026-01-01T12:00:00.5Z"])
+    def test_since_is_asked_of_the_gateway_and_not_again(
+        self, ci: CI, gateway: Loopback, since: str
+    ) -> None:
+        gateway.streams = [[log("one\n")], [log("two\n", second=1), end()]]
+        assert ci("logs", "-f", "test-02", "--since", since).out == "one\ntwo\n"
+        first, second = gateway.asked("GET", "/logs")
+        assert (first.query["since"], "since" in second.query) == (since, False)
+
+    def test_a_since_that_is_no_time_is_refused(self, ci: CI) -> None:
+        ended = ci("logs", "test-02", "--since", "yesterday")
+        assert (ended.code, ended.out) == (2, "")
+        assert "'yesterday' is no time; write 10m, 2h or 2026-01-31T12:00:00Z" in ended.err
+
+    def test_a_time_without_a_zone_is_the_callers_own(self, ci: CI, gateway: Loopback) -> None:
+        ci("logs", "test-02", "--since", "2026-01-01T12:00:00")
+        asked = datetime.fromisoformat(gateway.asked("GET", "/logs")[0].query["since"])
+        assert asked == datetime(2026, 1, 1, 12).astimezone()
+
+    def test_a_log_that_is_not_what_was_archived_is_said(self, ci: CI, gateway: Loopback) -> None:
+        gateway.log = b"one\n"
+        digest = base64.b64encode(hashlib.sha256(b"one\n").digest()).decode()
+        gateway.digest = f"sha-256=:{digest}:"
+        assert (ci("logs", "02").code, ci("logs", "02").err) == (0, "")
+        gateway.log = b"0ne\n"
+        ended = ci("logs", "02")
+        assert (ended.code, ended.out) == (3, "0ne\n")
+        assert "did not arrive as it was archived; read it again: ci logs test-02" in ended.err
+
+    def test_a_job_that_is_gone_is_found_by_how_it_ends(self, ci: CI, gateway: Loopback) -> None:
+        gateway.gone = {"test-77": job("test-77", "Succeeded")}
+        gateway.refusals = [("GET jobs/test-77/logs", (200, "the log"))]
+        assert ci("logs", "77").out == '"the log"'
 
     def test_following_ends_with_0_whatever_the_job_did(self, ci: CI, gateway: Loopback) -> None:
         gateway.streams = [[log("one\n"), end("Failed")]]
