@@ -24,6 +24,8 @@ from cijob_agent.wording import size
 BLOCK = 4096
 MAX_FILES = 1_000_000
 PIECE = 1 << 18
+# A server's words when it gives commits by the name of a ref only.
+_BY_REF_ONLY = r"unadvertised object|want \S+ not valid"
 Tell = Callable[[str, str], None]
 
 
@@ -135,7 +137,7 @@ def _fetch(work: _Work) -> str:
         work.git.run(*_fetching(repository), "origin", f"+{repository.ref or 'HEAD'}")
     except GitFailed as error:
         looks_so = re.fullmatch(r"[0-9a-f]{4,64}", repository.ref)
-        if looks_so and "couldn't find remote ref" in error.words:
+        if looks_so and re.search(f"couldn't find remote ref|{_BY_REF_ONLY}", error.words):
             return _fetch_commit(work, repository.ref)
         raise
     return _named(work.git)
@@ -166,8 +168,8 @@ def _fetch_commit(work: _Work, commit: str) -> str:
     try:
         work.git.run(*_fetching(work.repository), "origin", commit)
     except GitFailed as error:
-        # Servers may give commits by a ref's name only: then with its history.
-        if not re.search("unadvertised object|not valid", error.words):
+        # Then with its ref's history.
+        if not re.search(_BY_REF_ONLY, error.words):
             raise
         work.git.run("fetch", "--quiet", "--no-auto-gc", "--end-of-options", *_history(work))
     return work.git.run("rev-parse", "--verify", f"{commit}^{{commit}}").strip()

@@ -107,6 +107,8 @@ class Git(NamedTuple):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            # SIGXFSZ stays ignored, as Python has it: git then says that a file is too large.
+            restore_signals=False,
         )
         assert process.stdout is not None  # noqa: S101  # for the type checker
         assert process.stderr is not None  # noqa: S101
@@ -168,7 +170,7 @@ def environment(private: str, network: Mapping[str, str]) -> dict[str, str]:
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_LFS_SKIP_SMUDGE": "1",
         "GIT_PROTOCOL_FROM_USER": "0",
-        "GIT_TEMPLATE_DIR": "/dev/null",  # no hooks and no settings in a new repository
+        "GIT_TEMPLATE_DIR": private,  # no hooks and no settings in a new repository
         "GIT_TERMINAL_PROMPT": "0",
         **network,
     }
@@ -176,7 +178,7 @@ def environment(private: str, network: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def largest_file(limit: int) -> Iterator[None]:
-    """Let no process write a larger file: a pack that is too large ends by SIGXFSZ or EFBIG."""
+    """Let no process write a larger file: a pack that is too large ends with EFBIG."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     least = limit if soft == resource.RLIM_INFINITY else min(soft, limit)
     resource.setrlimit(resource.RLIMIT_FSIZE, (least, hard))

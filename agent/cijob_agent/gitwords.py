@@ -5,7 +5,6 @@ that ends a connection makes git add `the remote end hung up` to whatever went w
 """
 
 import re
-import signal
 from typing import NamedTuple
 
 from cijob_agent.errors import (
@@ -20,7 +19,6 @@ from cijob_agent.errors import (
 )
 
 LONGEST = 600
-OVER_THE_LIMIT = "died of signal 25"  # SIGXFSZ, as git says it of a program of its own
 
 
 class _Row(NamedTuple):
@@ -38,7 +36,7 @@ _ROWS = (
     _Row(
         SourceTooLarge,
         "the repository is over the job's limit of ephemeral-storage; raise it",
-        ("File too large", OVER_THE_LIMIT, "No space left on device", "Disk quota exceeded"),
+        ("File too large", "No space left on device", "Disk quota exceeded"),
     ),
     _Row(
         GitHostKey,
@@ -145,8 +143,6 @@ _ROWS = (
 def read(words: str, code: int) -> AgentError:
     """What git meant by its last words and exit code, as an error to raise."""
     said = shown(words)
-    if code == -signal.SIGXFSZ:
-        words = OVER_THE_LIMIT
     for row in _ROWS:
         if re.search("|".join(row.words), words):
             return row.error(f"{row.means}: {said}")

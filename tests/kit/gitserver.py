@@ -104,10 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
         login = self.headers.get("Authorization", "")
         told.seen.append((self.path, login))
         body = self._body()
-        if told.hangs:
-            told.done.wait(60)
-            self.close_connection = True
-        elif told.failures > 0:
+        if told.failures > 0:
             told.failures -= 1
             self._answer(503, b"")
         elif told.redirect:
@@ -116,6 +113,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(told.status, b"")
         elif told.token and not _knows(told.token, login):
             self._answer(401, b"", **{"WWW-Authenticate": 'Basic realm="git"'})
+        elif told.hangs:
+            told.done.wait(60)
+            self.close_connection = True
         else:
             self._backend(body)
 
