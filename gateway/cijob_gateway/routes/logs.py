@@ -27,6 +27,7 @@ PLAIN = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 _DURATION = re.compile(r"(?:\d{1,9}[smhd]?)+", re.ASCII)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST_AGE = 1000 * 365 * 86400  # before any log; times end with the year 1
 
 
 class Wanted(BaseModel):
@@ -113,14 +114,15 @@ def _line_id(text: str | None) -> LineId | None:
 
 def _time(text: str, now: datetime) -> str:
     """A time as lines have it, from RFC 3339 or an age. Raises BadRequest."""
+    given = text
     if _DURATION.fullmatch(text):
         parts = re.findall(r"(\d+)([smhd]?)", text)
-        age = timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in parts))
-        text = (now - age).isoformat()
+        seconds = sum(int(number) * _SECONDS[unit] for number, unit in parts)
+        text = (now - timedelta(seconds=min(seconds, _LONGEST_AGE))).isoformat()
     # Whoever reads lines reads their times, to the nanosecond and in any time zone.
     read = Parser().feed(f"{text} \n".encode())
     if not read:
-        raise BadRequest(f"since is {text!r}; write 10m, 2h or 2026-01-31T12:00:00Z")
+        raise BadRequest(f"since is {given!r}; write 10m, 2h or 2026-01-31T12:00:00Z")
     return read.timestamps[0].decode()
 
 
