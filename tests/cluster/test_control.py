@@ -112,7 +112,7 @@ def test_a_job_of_two_attempts_has_both_in_its_status(operator: Operator) -> Non
         "flaky",
         script='exit "${CODE:-3}"',
         env=[{"name": "CODE", "valueFrom": variable}],
-        retry={"limit": 1, "backoffSeconds": 2},
+        retry={"limit": 1, "backoffSeconds": 15},  # long enough for two calls of kubectl
     )
     status = operator.until_reason("flaky", "BackingOff")
     assert attempts(status) == [(1, "CommandFailed", 3)]

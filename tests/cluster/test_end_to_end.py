@@ -298,6 +298,19 @@ def test_the_first_interrupt_leaves_and_the_job_runs_on(installed: Installed) ->
     assert (back.returncode, back.stdout) == (0, "up\nend\n")
 
 
+def test_events_are_one_json_object_a_line(installed: Installed) -> None:
+    script = """echo plain; echo '{"type": "step"}'; exit 4"""
+    ended = installed.ci("run", "--no-source", "--json-events", "--", "sh", "-c", script)
+    assert ended.returncode == 1, ended.stderr
+    events = [json.loads(line) for line in ended.stdout.splitlines()]
+    kinds = [event["type"].removeprefix("dev.cijob.job.") for event in events]
+    assert kinds == ["queued", "started", "log", "output", "failed"]
+    assert events[-1]["data"]["details"] == ["plain", '{"type": "step"}']
+    name = events[0]["data"]["job_id"]
+    again = installed.ci("wait", name, "--json-events")
+    assert (again.returncode, again.stdout) == (1, ended.stdout)
+
+
 @contextmanager
 def forwarded(installed: Installed) -> Iterator[str]:
     """A port-forward to the gateway, as a person without `ci` makes it; its address."""
@@ -377,6 +390,7 @@ def test_kubectl_ci_is_the_same_program(installed: Installed) -> None:
 GATEWAY, OPERATOR = "cijob-gateway", "cijob-operator"
 
 
+@pytest.mark.alone  # on a busy node a late start is worth a write
 @pytest.mark.seam
 def test_a_submitted_job_costs_four_writes(installed: Installed) -> None:
     ended = installed.ci("run", str(PASSING), "--", "sleep", "2")

@@ -17,6 +17,8 @@ from kit.cluster import Cluster
 from kit.operator import Operator
 from kit.sources import archive, serve
 
+# On a busy node a Pod takes over five seconds to start, and that is worth a write.
+pytestmark = pytest.mark.alone
 Json = dict[str, Any]
 # kopf's requests and the operator's own have it both.
 OPERATORS_AGENT = ("aiohttp", "kopf")
