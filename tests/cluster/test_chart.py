@@ -237,7 +237,7 @@ def test_the_users_of_a_team_and_the_command_line_share_its_role() -> None:
     ]
 
 
-def test_nothing_connects_to_a_job_and_only_the_gateway_to_minio() -> None:
+def test_nothing_connects_to_a_job_and_only_gateway_and_archiver_to_minio() -> None:
     documents = rendered(TEAM)
     jobs = find(documents, "NetworkPolicy", "cijob-jobs")["spec"]
     assert jobs == {
@@ -245,13 +245,43 @@ def test_nothing_connects_to_a_job_and_only_the_gateway_to_minio() -> None:
         "policyTypes": ["Ingress"],
     }
     (rule,) = find(documents, "NetworkPolicy", "cijob-minio")["spec"]["ingress"]
-    gateway = find(documents, "Deployment", "cijob-gateway")["spec"]["template"]["metadata"]
-    assert rule["from"] == [{"podSelector": {"matchLabels": gateway["labels"]}}]
+    parts = [find(documents, "Deployment", f"cijob-{name}") for name in ("gateway", "archiver")]
+    labels = [part["spec"]["template"]["metadata"]["labels"] for part in parts]
+    assert rule["from"] == [{"podSelector": {"matchLabels": own}} for own in labels]
 
 
 def test_network_policies_can_be_left_to_the_site() -> None:
     documents = rendered(TEAM, "--set=networkPolicy.enabled=false")
     assert "NetworkPolicy" not in {d["kind"] for d in documents}
+
+
+# -- the archiver ---------------------------------------------------------------------------------
+
+
+def test_finished_pods_wait_for_their_archive_only_if_there_is_an_archiver() -> None:
+    for enabled, grace in (("true", "3600"), ("false", None)):
+        documents = rendered(f"--set=archiver.enabled={enabled}")
+        operator = environment(find(documents, "Deployment", "cijob-operator"))
+        assert operator.get("CIJOB_ARCHIVE_GRACE_SECONDS") == grace
+
+
+def test_the_archiver_is_told_how_long_and_how_much() -> None:
+    options = ("--set=archiver.retentionDays=0.5", "--set=archiver.spoolMiB=100")
+    archiver = find(rendered(*options), "Deployment", "cijob-archiver")
+    told = environment(archiver)
+    assert told["CIJOB_RETENTION_SECONDS"] == "43200"
+    assert told["CIJOB_SPOOL_BYTES"] == str(100 << 20)
+    volumes = {v["name"]: v for v in archiver["spec"]["template"]["spec"]["volumes"]}
+    assert volumes["spool"]["emptyDir"] == {"sizeLimit": "200Mi"}
+
+
+def test_gateway_and_archiver_speak_to_the_same_store() -> None:
+    documents = rendered("--set=s3.endpoint=https://s3.example.com,s3.existingSecret=keys")
+    gateway, archiver = (
+        [e for e in container(find(documents, "Deployment", name))["env"] if "S3" in e["name"]]
+        for name in ("cijob-gateway", "cijob-archiver")
+    )
+    assert gateway == archiver
 
 
 # -- what is refused ------------------------------------------------------------------------------
@@ -272,6 +302,7 @@ def test_network_policies_can_be_left_to_the_site() -> None:
         ("image.registry=https://registry.example", "image.registry"),
         ("imagee.tag=x", "imagee"),
         ("jobImage=", "jobImage"),
+        ("archiver.retentionDays=0", "archiver.retentionDays"),
         ("gateway.auth=basic", "gateway.auth"),
         ("gateway.maxSourceBytes=200Mi", "gateway.maxSourceBytes"),
         ("gateway.tls.secret=x", "gateway.tls"),

@@ -21,8 +21,8 @@ def release(cluster: Cluster, crds: None) -> Iterator[Release]:
     """The chart without a Pod: what it says of rights is enough."""
     release = Release(cluster, f"test-{secrets.token_hex(4)}")
     cluster.kubectl("create", "namespace", release.namespace)
-    none = "operator.replicas=0,gateway.replicas=0,s3.endpoint=http://s3,s3.existingSecret=x"
-    release.install(f"--set={none}")
+    none = "operator.replicas=0,gateway.replicas=0,archiver.replicas=0"
+    release.install(f"--set={none},s3.endpoint=http://s3,s3.existingSecret=x")
     try:
         cluster.apply(release.namespace, *may_write_status(release.namespace), job(JOB))
         attempts = count()
@@ -41,7 +41,7 @@ def release(cluster: Cluster, crds: None) -> Iterator[Release]:
 def may_write_status(namespace: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The right to write any status by kubectl, so that only the policy stands against it."""
     rbac = "rbac.authorization.k8s.io"
-    accounts = ("cijob-operator", "cijob-gateway")
+    accounts = ("cijob-operator", "cijob-gateway", "cijob-archiver")
     rules = [
         {
             "apiGroups": ["cijob.dev"],
@@ -100,6 +100,15 @@ def test_of_the_results_the_gateway_may_not_write_the_archivers(release: Release
     value = {"logs": {"lines": 1}, "failure": {"logTail": "x"}}[key]
     told = refusal(release, "cijob-gateway", {"results": {key: value}})
     assert "status.results.logs and status.results.failure" in told
+
+
+def test_the_archiver_may_write_what_became_of_the_log_and_nothing_else(release: Release) -> None:
+    own = {"results": {"logs": {"lines": 1}, "failure": {"logTail": "x"}}}
+    assert not refusal(release, "cijob-archiver", own)
+    told = refusal(release, "cijob-archiver", COMMIT)
+    assert "of status.results the archiver may change logs and failure only" in told
+    told = refusal(release, "cijob-archiver", {"phase": "Succeeded", **own})
+    assert "may change status.results only" in told
 
 
 def test_nobody_else_is_held(release: Release) -> None:

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from cijob_gateway.archiver.permissions import NEEDS as ARCHIVER_NEEDS
 from cijob_gateway.permissions import NEEDS as GATEWAY_NEEDS
 from cijob_operator.permissions import NEEDS as OPERATOR_NEEDS
 from kit.chart import rendered
@@ -69,6 +70,8 @@ def rights(rules: list[dict[str, Any]]) -> set[Right]:
 
 OPERATOR = [need for need in OPERATOR_NEEDS if not need.system_only]
 LEASE = [need for need in OPERATOR_NEEDS if need.system_only]
+ARCHIVER = [need for need in ARCHIVER_NEEDS if not need.system_only]
+ARCHIVER_LEASE = [need for need in ARCHIVER_NEEDS if need.system_only]
 GATEWAY = [need for need in GATEWAY_NEEDS if not need.cluster_wide]
 REVIEWS = [need for need in GATEWAY_NEEDS if need.cluster_wide]
 
@@ -79,6 +82,19 @@ def test_the_operator_gets_what_it_asks_for_and_no_more() -> None:
 
 def test_the_gateway_gets_what_it_asks_for_and_no_more() -> None:
     assert granted("cijob-gateway", rendered()) == {"": needed([*GATEWAY, *REVIEWS])}
+
+
+def test_the_archiver_gets_what_it_asks_for_and_no_more() -> None:
+    assert granted("cijob-archiver", rendered()) == {
+        "": needed(ARCHIVER),
+        "system": needed(ARCHIVER_LEASE),
+    }
+
+
+def test_without_an_archiver_nobody_has_its_rights() -> None:
+    documents = rendered("--set=archiver.enabled=false")
+    assert granted("cijob-archiver", documents) == {}
+    assert not [d for d in documents if "archiver" in d["metadata"]["name"]]
 
 
 def test_limited_to_namespaces_only_reviews_are_cluster_wide() -> None:
@@ -92,6 +108,10 @@ def test_limited_to_namespaces_only_reviews_are_cluster_wide() -> None:
     assert granted("cijob-gateway", documents) == {
         "": needed(REVIEWS),
         **dict.fromkeys(("a", "b", "system"), needed(GATEWAY)),
+    }
+    assert granted("cijob-archiver", documents) == {
+        **dict.fromkeys(("a", "b"), needed(ARCHIVER)),
+        "system": needed([*ARCHIVER, *ARCHIVER_LEASE]),
     }
 
 
@@ -116,6 +136,7 @@ def test_no_service_account_hands_out_its_token_unasked() -> None:
     assert {a["metadata"]["name"] for a in accounts} == {
         "cijob-operator",
         "cijob-gateway",
+        "cijob-archiver",
         "cijob-minio",
         "cijob-test",
         "ci-cli",
@@ -127,4 +148,4 @@ def test_no_service_account_hands_out_its_token_unasked() -> None:
         if d["kind"] == "Deployment"
         and d["spec"]["template"]["spec"]["automountServiceAccountToken"]
     }
-    assert mounted == {"cijob-operator", "cijob-gateway"}
+    assert mounted == {"cijob-operator", "cijob-gateway", "cijob-archiver"}

@@ -68,3 +68,17 @@ capabilities: {drop: [ALL]}
 {{- define "cijob.s3Secret" -}}
 {{- .Values.s3.existingSecret | default (printf "%s-minio" .Release.Name) -}}
 {{- end -}}
+
+{{/* How gateway and archiver find it. */}}
+{{- define "cijob.s3Environment" -}}
+- name: CIJOB_S3_ENDPOINT
+  value: {{ .Values.s3.endpoint | default (printf "http://%s-minio.%s.svc:9000" .Release.Name .Release.Namespace) | quote }}
+- name: CIJOB_S3_BUCKET
+  value: {{ .Values.s3.bucket | quote }}
+- name: CIJOB_S3_REGION
+  value: {{ .Values.s3.region | quote }}
+- name: CIJOB_S3_ACCESS_KEY
+  valueFrom: {secretKeyRef: {name: {{ include "cijob.s3Secret" . }}, key: accessKey}}
+- name: CIJOB_S3_SECRET_KEY
+  valueFrom: {secretKeyRef: {name: {{ include "cijob.s3Secret" . }}, key: secretKey}}
+{{- end -}}

@@ -52,3 +52,35 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {{ $role
 subjects:
   - {kind: ServiceAccount, name: {{ index . 2 }}, namespace: {{ $.Release.Namespace }}}
 {{- end -}}
+
+{{/* (list $ component): that component may lead, by the Lease of its name. */}}
+{{- define "cijob.grantLease" }}
+{{- $ := index . 0 -}}
+{{- $component := index . 1 -}}
+{{- $account := printf "%s-%s" $.Release.Name $component }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: {{ $account }}-lease
+  namespace: {{ $.Release.Namespace }}
+  labels: {{- include "cijob.labels" $ | nindent 4 }}
+rules:
+  - apiGroups: [coordination.k8s.io]
+    resources: [leases]
+    verbs: [create]
+  - apiGroups: [coordination.k8s.io]
+    resources: [leases]
+    resourceNames: [cijob-{{ $component }}]
+    verbs: [get, update]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ $account }}-lease
+  namespace: {{ $.Release.Namespace }}
+  labels: {{- include "cijob.labels" $ | nindent 4 }}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: {{ $account }}-lease}
+subjects:
+  - {kind: ServiceAccount, name: {{ $account }}, namespace: {{ $.Release.Namespace }}}
+{{- end -}}
