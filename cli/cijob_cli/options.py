@@ -86,6 +86,23 @@ class JobFlags:
     dry_run: bool
 
 
+@dataclass(frozen=True)
+class CloneFlags:
+    """What is said of a repository to clone, in place of a directory."""
+
+    clone_url: str | None
+    ref: str | None
+    git_secret: str | None
+    tasks: str | None
+    unit: str | None
+    pass_env: tuple[str, ...]
+
+    def given(self) -> str | None:
+        """The first option that is given, if any is."""
+        names = (item.name for item in fields(self) if getattr(self, item.name))
+        return next((f"--{name.replace('_', '-')}" for name in names), None)
+
+
 _FOLLOW = (
     click.option("--async", "leave", is_flag=True, help="Print the job's name and leave."),
     click.option(
@@ -122,6 +139,16 @@ _JOB = (
     click.option("--pool", help="Pool to run in."),
     click.option("--dry-run", is_flag=True, help="Print the job that would be, checked."),
 )
+_CLONE = (
+    click.option("--clone-url", metavar="URL", help="Repository that the cluster clones."),
+    click.option("--ref", help="Its branch, tag or commit (default: HEAD)."),
+    click.option("--git-secret", metavar="NAME", help="Secret with its token or ssh key."),
+    click.option("--tasks", metavar="DIR", help="Told to a template without CMD (default: .)."),
+    click.option("--unit", help="Told to a template without CMD."),
+    click.option(
+        "--pass-env", multiple=True, metavar="NAME", help="Credential to pass on, from yours."
+    ),
+)
 
 
 def connection_options(command: F) -> F:
@@ -138,6 +165,11 @@ def connection_options(command: F) -> F:
 def follow_options(command: F) -> F:
     """Gives the command `waiting`, a FollowFlags."""
     return _gathered(command, "waiting", FollowFlags, _FOLLOW)
+
+
+def clone_options(command: F) -> F:
+    """Gives the command `cloning`, a CloneFlags."""
+    return _gathered(command, "cloning", CloneFlags, _CLONE)
 
 
 def job_options(command: F) -> F:

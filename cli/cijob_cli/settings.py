@@ -20,6 +20,8 @@ VARIABLES = {
     "context": "CI_CONTEXT",
     "system_namespace": "CI_SYSTEM_NAMESPACE",
 }
+# Credentials that a job from a repository needs and its caller mostly has.
+PASSED_ON = ("GITHUB_TOKEN", "ANTHROPIC_API_KEY", "OPENAI_API_KEY")
 # In git's hooks these point git to another work tree than the one that is submitted.
 _GITS_OWN = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 
@@ -96,13 +98,21 @@ def read_config(path: Path) -> dict[str, str]:
 
 
 def secret_values(
-    names: tuple[str, ...], environment: Mapping[str, str] = os.environ
+    names: tuple[str, ...],
+    environment: Mapping[str, str] = os.environ,
+    *,
+    option: str = "--secret-env",
 ) -> dict[str, str]:
     """The values of secret variables, from the caller's environment. Raises BadSetting."""
     for name in names:
         if name not in environment:
-            raise BadSetting(f"--secret-env {name}: no such variable in your environment; set it")
+            raise BadSetting(f"{option} {name}: no such variable in your environment; set it")
     return {name: environment[name] for name in names}
+
+
+def passed_on(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """The variables that a job with --clone-url gets unasked: those that are set here."""
+    return tuple(name for name in PASSED_ON if environment.get(name))
 
 
 def colours_wanted(environment: Mapping[str, str] = os.environ) -> bool:

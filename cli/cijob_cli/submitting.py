@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from cijob_cli.bodies import What, job_body
+from cijob_cli.bodies import What, job_body, with_job_flags
 from cijob_cli.exitcodes import ExitCode
 from cijob_cli.options import FollowFlags, JobFlags
 from cijob_cli.outcome import Start, print_job, refuse_contradictions, start_and_see
@@ -32,6 +32,8 @@ def submit(wish: Wish, waiting: FollowFlags, settings: Settings) -> int:
     with ExitStack() as stack:
         # First: kubectl looks for the gateway while the source is packed.
         gateway = stack.enter_context(reaching(settings.in_project(wish.project.namespace)))
+        if wish.what.clone and not wish.what.command:
+            body = with_job_flags(body, wish.what, gateway.templates())
         from cijob_cli.submission import Submitter, packed  # noqa: PLC0415
 
         source = stack.enter_context(packed(wish.folder, screen)) if wish.folder else None

@@ -22,6 +22,7 @@ from cijob_api.fields import (
     rule,
     rules,
 )
+from cijob_api.giturls import URL_RULES
 
 
 class TemplateRef(Model):
@@ -48,22 +49,7 @@ class Git(Model):
         Field(
             min_length=1,
             max_length=2048,
-            json_schema_extra=rules(
-                rule(
-                    "self.matches('^(https|ssh)://([^/?#@\\\\s]+@)?[A-Za-z0-9\\\\[][^/?#@\\\\s]*/[^?#\\\\s]*$')",
-                    "must be an https:// or ssh:// URL of a repository, without a query",
-                ),
-                rule(
-                    "!self.matches('^[a-z]+://[^/?#]*:[^/?#]*@')",
-                    "must not hold a password: it would stand in the spec for all to read; "
-                    "put it into a Secret and name that in secretName",
-                ),
-                rule(
-                    "!self.matches('^https://[^/?#]*@')",
-                    "must not hold a user or token; put it into a Secret and name that in "
-                    "secretName",
-                ),
-            ),
+            json_schema_extra=rules(*(rule(one.as_cel(), one.words) for one in URL_RULES)),
         ),
     ]
     """Where the repository is: an https:// or ssh:// URL without a password."""

@@ -34,6 +34,8 @@ async def templates(namespace: Namespace, call: Called) -> Response:
             "namespace": body["metadata"]["namespace"],
             "description": body["spec"].get("description"),
             "image": body["spec"].get("image"),
+            "acceptsJobFlags": bool(body["spec"].get("acceptsJobFlags")),
+            "args": body["spec"].get("args") or [],
         }
         for body in call.parts.jobs.templates(namespace)
     ]
