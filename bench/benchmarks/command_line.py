@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from benchmarks import burst, echo, fake_cluster, memory, submit, upload
+from benchmarks import burst, echo, fake_cluster, logs, memory, submit, upload
 from benchmarks.api import connect, namespace
 from benchmarks.figures import Result, table
 from benchmarks.operator_process import operator
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("echo", "submit", "upload", "burst", "memory")
+NAMES = ("echo", "submit", "upload", "logs", "burst", "memory")
 NODES = 20
 
 
@@ -33,6 +33,8 @@ def main(words: Sequence[str] | None = None) -> int:
             result = submit.run(options.kubeconfig, options.rounds)
         elif name == "upload":
             result = upload.run(options.kubeconfig, 3, mebibytes=options.mebibytes)
+        elif name == "logs":
+            result = logs.run(options.kubeconfig)
         else:
             result = asyncio.run(measure(name, options))
         print(table(result), flush=True)
