@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from benchmarks import burst, echo, fake_cluster, logs, memory, submit, upload
+from benchmarks import archive, burst, echo, fake_cluster, logs, memory, submit, upload
 from benchmarks.api import connect, namespace
 from benchmarks.figures import Result, table
 from benchmarks.operator_process import operator
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("echo", "submit", "upload", "logs", "burst", "memory")
+NAMES = ("echo", "submit", "upload", "archive", "logs", "burst", "memory")
 NODES = 20
 
 
@@ -35,6 +35,8 @@ def main(words: Sequence[str] | None = None) -> int:
             result = upload.run(options.kubeconfig, 3, mebibytes=options.mebibytes)
         elif name == "logs":
             result = logs.run(options.kubeconfig)
+        elif name == "archive":
+            result = archive.run(options.kubeconfig, options.lines)
         else:
             result = asyncio.run(measure(name, options))
         print(table(result), flush=True)
@@ -51,6 +53,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="|".join(NAMES))
     parser.add_argument("--rounds", type=int, default=20, help="of echo and submit (default 20)")
     parser.add_argument("--mebibytes", type=int, default=1024, help="of an upload (default 1024)")
+    parser.add_argument(
+        "--lines", type=int, default=2_500_000, help="of an archived log (default 2500000)"
+    )
     parser.add_argument("--jobs", type=int, default=1000, help="in the burst (default 1000)")
     parser.add_argument("--finished", type=int, default=10_000, help="of memory (default 10000)")
     parser.add_argument("--kubeconfig", type=Path, default=ROOT / ".local" / "kubeconfig")

@@ -83,6 +83,14 @@ class Archiver:
         lines = [line for line in self.ask("/metrics").splitlines() if line.startswith(name)]
         return sum(float(line.rpartition(" ")[2]) for line in lines)
 
+    def resident_bytes(self, *, peak: bool = False) -> int:
+        """The memory that the process has now, or the most that it ever had."""
+        assert self.process is not None
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        field = "VmHWM:" if peak else "VmRSS:"
+        line = next(line for line in status.splitlines() if line.startswith(field))
+        return int(line.split()[1]) * 1024
+
     def stop(self, number: signal.Signals = signal.SIGTERM, *, seconds: float = 20) -> int:
         """End it and return its exit code."""
         assert self.process is not None
