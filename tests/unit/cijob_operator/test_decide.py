@@ -96,7 +96,7 @@ QUEUED = [
            Observation(job(**ONCE_MORE, status=is_running()), pods=(ended(1),)),
            Reason.BACKING_OFF, again=after(10)),
     Queued("it uses what is not built yet",
-           Observation(job(source=GIT, script="make"), admitted=True),
+           Observation(job(concurrency={"group": "one"}, script="make"), admitted=True),
            Reason.NOT_INSTALLED, Phase.ERROR),
 ]  # fmt: skip
 
