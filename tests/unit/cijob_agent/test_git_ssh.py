@@ -1,0 +1,121 @@
+"""Cloning over ssh from a real sshd: keys, known hosts, and what is said when one is missing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cijob_agent.clones import Room, Tries, clone
+from cijob_agent.errors import (
+    AgentError,
+    GitAuthFailed,
+    GitHostKey,
+    SourceNotFound,
+    SourceUnreachable,
+)
+from cijob_agent.settings import Repository as Wanted
+from kit import sshserver
+from kit.sshserver import SshServer
+from unit.cijob_agent.repositories import Repository
+
+pytestmark = pytest.mark.process
+TRIES = Tries(20, first_pause=20)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
+    sshd = sshserver.program()
+    if sshd is None:
+        pytest.skip("no sshd, or not root: `make setup` on Debian brings one")
+    with sshserver.serving(tmp_path_factory.mktemp("ssh"), sshd) as running:
+        yield running
+
+
+class Pod:
+    """The folders of a Pod, and a repository to clone into them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("workspace", "private", "secret"):
+            (folder / name).mkdir()
+        self.repository = Repository(folder, "project.git")
+        self.tip = self.repository.serve(self.repository.file("number"))
+
+    def keep(self, **secret: str) -> None:
+        for name, value in secret.items():
+            (self.folder / "secret" / name.replace("__", "-")).write_text(value)
+
+    def clone(self, url: str, secret: str = "git-key") -> str:  # noqa: S107  # its name
+        wanted = Wanted(url, "", "", 1, False, secret, str(self.folder / "secret"), {})  # noqa: FBT003
+        room = Room(str(self.folder / "workspace"), str(self.folder / "private"), 1 << 30)
+        return clone(wanted, room, TRIES, tell=lambda stage, words: None)
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> Pod:
+    return Pod(tmp_path)
+
+
+@pytest.mark.parametrize("mangle", [str, str.strip, lambda key: key.replace("\n", "\r\n")])
+def test_a_key_opens_the_repository_however_it_was_stored(
+    pod: Pod, server: SshServer, mangle: type[str]
+) -> None:
+    key = mangle(server.user_key.read_text())
+    pod.keep(ssh__privatekey=key, known_hosts=mangle(server.known_hosts()))
+    assert pod.clone(server.url(pod.repository.folder)) == pod.tip
+    assert list((pod.folder / "private").iterdir()) == []
+    assert not [
+        path
+        for path in (pod.folder / "workspace").rglob("*")
+        if path.is_file() and b"PRIVATE KEY" in path.read_bytes()
+    ]
+
+
+def test_another_host_key_is_refused(pod: Pod, server: SshServer, tmp_path: Path) -> None:
+    stranger = sshserver.make_key(tmp_path, "stranger")
+    pod.keep(ssh__privatekey=server.user_key.read_text())
+    for known in (server.known_hosts(stranger), "git.example.com ssh-ed25519 AAAA\n"):
+        pod.keep(known_hosts=known)
+        with pytest.raises(GitHostKey, match="Host key verification failed"):
+            pod.clone(server.url(pod.repository.folder))
+
+
+def test_without_known_hosts_nobody_is_trusted(pod: Pod, server: SshServer) -> None:
+    pod.keep(ssh__privatekey=server.user_key.read_text())
+    with pytest.raises(GitHostKey, match="has no known_hosts; add what `ssh-keyscan HOST` prints"):
+        pod.clone(server.url(pod.repository.folder))
+
+
+def test_another_key_is_refused(pod: Pod, server: SshServer, tmp_path: Path) -> None:
+    wrong = sshserver.make_key(tmp_path, "wrong").read_text()
+    for key in (wrong, "no key at all", server.user_key.read_text()[:200]):
+        pod.keep(ssh__privatekey=key, known_hosts=server.known_hosts())
+        with pytest.raises(GitAuthFailed, match=r"Permission denied \(publickey\)"):
+            pod.clone(server.url(pod.repository.folder))
+
+
+@pytest.mark.parametrize(
+    ("secret", "words"),
+    [("", "needs a key; put ssh-privatekey"), ("git-key", "has no key ssh-privatekey")],
+)
+def test_without_a_key_nothing_is_tried(
+    pod: Pod, server: SshServer, secret: str, words: str
+) -> None:
+    with pytest.raises(GitAuthFailed, match=words):
+        pod.clone(server.url(pod.repository.folder), secret)
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("ssh://git@127.0.0.1:{port}/nope.git", SourceNotFound),
+        ("ssh://git@127.0.0.1:1/nope.git", SourceUnreachable),
+        ("ssh://git@a.invalid/nope.git", SourceUnreachable),
+    ],
+)
+def test_what_is_not_there_is_named(
+    pod: Pod, server: SshServer, url: str, error: type[AgentError]
+) -> None:
+    pod.keep(ssh__privatekey=server.user_key.read_text(), known_hosts=server.known_hosts())
+    with pytest.raises(error):
+        pod.clone(url.format(port=server.port))
