@@ -14,7 +14,7 @@ from cijob_api.lines import LineId
 from cijob_api.objects import CIJob
 from cijob_api.statuses import Attempt
 from cijob_gateway.follows import Follows
-from cijob_gateway.logitems import Batch, End, Gap, Item, State
+from cijob_gateway.logitems import Batch, Closed, End, Gap, Item, State
 
 
 class JobEvents:
@@ -74,6 +74,9 @@ class JobEvents:
                     yield cloudevents.line(self._job, identity, text)
             case State():
                 yield from self._up_to(item.attempt or 0)
+            case Closed():
+                if not self._job.status.phase.is_final:
+                    yield from self._up_to(item.attempt + 1)
             case Gap():
                 self._gaps += 1
                 yield cloudevents.gap(self._job, self._gaps, item.message)
@@ -85,7 +88,7 @@ class JobEvents:
     def _up_to(self, number: int) -> Iterator[CloudEvent]:
         """Starts and repetitions that were not told yet, up to an attempt, each once.
 
-        A repetition is told with the attempt after it: until then lines may still come.
+        A repetition is told when all lines of its attempt were.
         """
         for known, attempt in sorted(self._attempts().items()):
             if known > number:

@@ -65,6 +65,13 @@ class State:
 
 
 @dataclass(frozen=True)
+class Closed:
+    """An attempt's log was given to its end."""
+
+    attempt: int
+
+
+@dataclass(frozen=True)
 class Gap:
     """Lines are missing here, or may be."""
 
@@ -88,7 +95,7 @@ class End:
     """The job has ended, and every line behind the reader's beginning was given."""
 
 
-Item = Batch | State | Gap | End
+Item = Batch | State | Closed | Gap | End
 
 
 @dataclass

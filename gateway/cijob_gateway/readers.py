@@ -17,7 +17,7 @@ from cijob_gateway.archivelogs import missing
 from cijob_gateway.beginnings import Beginning, find_tail
 from cijob_gateway.errors import Down
 from cijob_gateway.joinedlogs import JoinedLog
-from cijob_gateway.logitems import Batch, End, Gap, Item, State, Tally
+from cijob_gateway.logitems import Batch, Closed, End, Gap, Item, State, Tally
 from cijob_gateway.rooms import Room, ended_before, has_started, may_be_late
 from cijob_gateway.sharedlogs import Seat, SharedLog
 
@@ -68,6 +68,7 @@ class Reader:
                         if wanted := self._take(item):
                             yield wanted
                 self._done = attempt.number
+                yield Closed(attempt.number)
             elif self._is_over():
                 break
             else:

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from cijob_gateway import metrics
 from cijob_gateway.errors import Problem
-from cijob_gateway.logitems import Batch, End, Gap, Item, State
+from cijob_gateway.logitems import Batch, Closed, End, Gap, Item, State
 
 Json = dict[str, Any]
 HEARTBEAT = b": heartbeat\n\n"
@@ -48,6 +48,8 @@ def encode(item: Item) -> bytes:
         case State():
             said = {"phase": item.phase, "reason": item.reason, "message": item.message}
             return event("status", {**said, "attempt": item.attempt})
+        case Closed():
+            return b""  # clients see it by what comes next
         case Gap():
             return event("gap", {"message": item.message})
         case End():
@@ -90,7 +92,8 @@ async def events(items: AsyncGenerator[Item, None], terms: Terms) -> AsyncGenera
 async def _encoded(items: AsyncGenerator[Item, None]) -> AsyncGenerator[bytes, None]:
     async with aclosing(items):
         async for item in items:
-            yield encode(item)
+            if encoded := encode(item):
+                yield encoded
 
 
 async def kept_alive(

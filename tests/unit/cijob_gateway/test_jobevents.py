@@ -10,7 +10,7 @@ from cijob_api.lines import LineId, Lines
 from cijob_api.objects import CIJob
 from cijob_gateway.follows import Follows
 from cijob_gateway.jobevents import JobEvents
-from cijob_gateway.logitems import Batch, End, Gap, Item, State
+from cijob_gateway.logitems import Batch, Closed, End, Gap, Item, State
 
 T = "2026-01-01T00:00:00.00000000{}Z"
 
@@ -48,6 +48,7 @@ LIFE: list[tuple[Item, CIJob]] = [
     (State("Running", "Running", None, 1), STATES["running"]),
     (batch(1, 1, 2), STATES["running"]),
     (State("Queued", "BackingOff", None, 1), AGAIN),
+    (Closed(1), AGAIN),
     (batch(2, 3), SECOND),
     (Gap("rotated away"), SECOND),
     (END, FAILED),
@@ -113,6 +114,12 @@ def test_states_that_were_skipped_are_told_all_the_same() -> None:
         (END, FAILED),
     ]
     assert [event.id for event in told(life=life)] == [i for i in WHOLE if i != "u.gap.1"]
+
+
+def test_a_repetition_is_told_before_its_attempt_begins_but_behind_all_lines() -> None:
+    told_by = {item: [e.id for e in told(life=LIFE[: n + 1])] for n, (item, _) in enumerate(LIFE)}
+    assert told_by[State("Queued", "BackingOff", None, 1)] == WHOLE[:4]
+    assert told_by[Closed(1)] == WHOLE[:5]
 
 
 @pytest.mark.parametrize("place", range(len(WHOLE)))
