@@ -266,10 +266,10 @@ def test_finished_pods_wait_for_their_archive_only_if_there_is_an_archiver() -> 
 
 
 def test_the_archiver_is_told_how_long_and_how_much() -> None:
-    options = ("--set=archiver.retentionDays=0.5", "--set=archiver.spoolMiB=100")
+    options = ("--set=archiver.retentionDays=2", "--set=archiver.spoolMiB=100")
     archiver = find(rendered(*options), "Deployment", "cijob-archiver")
     told = environment(archiver)
-    assert told["CIJOB_RETENTION_SECONDS"] == "43200"
+    assert told["CIJOB_RETENTION_SECONDS"] == "172800"
     assert told["CIJOB_SPOOL_BYTES"] == str(100 << 20)
     volumes = {v["name"]: v for v in archiver["spec"]["template"]["spec"]["volumes"]}
     assert volumes["spool"]["emptyDir"] == {"sizeLimit": "200Mi"}

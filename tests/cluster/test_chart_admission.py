@@ -105,7 +105,7 @@ def test_of_the_results_the_gateway_may_not_write_the_archivers(release: Release
 def test_the_archiver_may_write_what_became_of_the_log_and_nothing_else(release: Release) -> None:
     own = {"results": {"logs": {"lines": 1}, "failure": {"logTail": "x"}}}
     assert not refusal(release, "cijob-archiver", own)
-    told = refusal(release, "cijob-archiver", COMMIT)
+    told = refusal(release, "cijob-archiver", {"results": {"source": {"commit": "not its"}}})
     assert "of status.results the archiver may change logs and failure only" in told
     told = refusal(release, "cijob-archiver", {"phase": "Succeeded", **own})
     assert "may change status.results only" in told
