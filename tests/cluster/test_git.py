@@ -1,0 +1,220 @@
+"""Jobs from git through the installed chart: a server in the cluster, with an authority of its own.
+
+The authority gets to agents and jobs as the chart's caBundle does, by the ConfigMap `cijob-ca`.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kit import gitserver
+from kit.cluster import Cluster, fresh_namespace, pod
+from kit.installed import Installed
+from kit.operator import job
+
+TOKEN, PORT = "not-a-real-token", 8443
+REPOSITORIES = f"""
+export HOME=/tmp GIT_AUTHOR_NAME=Ada GIT_AUTHOR_EMAIL=ada@example.com
+export GIT_COMMITTER_NAME=Ada GIT_COMMITTER_EMAIL=ada@example.com
+mkdir -p /tmp/git/repositories
+ln -s /tls /tmp/git/tls
+git init -q -b main /tmp/work
+cd /tmp/work
+echo one > number && git add . && git commit -qm one && git tag v1
+echo two > number && git commit -qam two
+git clone -q --bare /tmp/work /tmp/git/repositories/project.git
+git -C /tmp/work rev-parse v1 main
+exec python /program/gitserver.py /tmp/git {PORT} {TOKEN}
+"""
+
+
+@dataclass(frozen=True)
+class Hosted:
+    """A repository in the cluster: where it is, and its two commits."""
+
+    url: str
+    first: str
+    tip: str
+
+
+@pytest.fixture(scope="module")
+def hosted(
+    cluster: Cluster, installed: Installed, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Hosted]:
+    """The server in a namespace of its own, trusted and its token known where the jobs run."""
+    with fresh_namespace(cluster) as namespace:
+        host = f"git.{namespace}.svc"
+        folder = tmp_path_factory.mktemp("authority")
+        ca, certificate, key = gitserver.make_certificate(folder, host)
+        cluster.apply(namespace, *server(certificate, key))
+        cluster.wait(namespace, "pod/git", "condition=Ready")
+        first, tip = cluster.kubectl("logs", "-n", namespace, "git").stdout.split()[:2]
+        before = bundle(cluster, installed.namespace)
+        set_bundle(cluster, installed.namespace, f"{before}\n{ca.read_text()}")
+        secrets = ("git-token", TOKEN), ("git-wrong", "wrong")
+        cluster.apply(installed.namespace, *(token_secret(*one) for one in secrets))
+        yield Hosted(f"https://{host}:{PORT}/project.git", first, tip)
+        set_bundle(cluster, installed.namespace, before)
+
+
+def server(certificate: Path, key: Path) -> list[dict[str, Any]]:
+    """The server's Pod, its Service, its program and its certificate."""
+    volumes = [
+        {"name": "program", "configMap": {"name": "git"}},
+        {"name": "tls", "secret": {"secretName": "git"}},
+    ]
+    mounts = [{"name": volume["name"], "mountPath": f"/{volume['name']}"} for volume in volumes]
+    probe = {"tcpSocket": {"port": PORT}, "periodSeconds": 1}
+    program = pod(
+        "git", REPOSITORIES, image="cijob/cijob:dev", volumeMounts=mounts, readinessProbe=probe
+    )
+    program["spec"]["volumes"] = volumes
+    program["metadata"]["labels"] = {"app": "git"}
+    files = {"tls.crt": certificate.read_text(), "tls.key": key.read_text()}
+    source = Path(gitserver.__file__).read_text()
+    ports = {"selector": {"app": "git"}, "ports": [{"port": PORT}]}
+    return [
+        named("ConfigMap", "git", data={"gitserver.py": source}),
+        named("Secret", "git", stringData=files),
+        named("Service", "git", spec=ports),
+        program,
+    ]
+
+
+def named(kind: str, name: str, **rest: Any) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, **rest}
+
+
+def token_secret(name: str, token: str) -> dict[str, Any]:
+    return named("Secret", name, stringData={"token": token})
+
+
+def bundle(cluster: Cluster, namespace: str) -> str:
+    """The certificates that the namespace's agents and jobs trust."""
+    found: str = cluster.get("configmap", "-n", namespace, "cijob-ca")["data"]["ca.crt"]
+    return found
+
+
+def set_bundle(cluster: Cluster, namespace: str, certificates: str) -> None:
+    patch = json.dumps({"data": {"ca.crt": certificates}})
+    # By stdin: a machine's whole bundle is too long for an argument.
+    words = ("patch", "configmap", "cijob-ca", "-n", namespace, "--type=merge")
+    cluster.kubectl(*words, "--patch-file=/dev/stdin", stdin=patch)
+
+
+def finished(installed: Installed, name: str, **spec: Any) -> dict[str, Any]:
+    """Apply a job and wait for its end; its status."""
+    installed.cluster.apply(installed.namespace, job(name, **spec))
+    installed.cluster.wait(installed.namespace, f"cijob/{name}", "condition=Finished", 120)
+    status: dict[str, Any] = installed.job(name)["status"]
+    return status
+
+
+def git_source(hosted: Hosted, **more: Any) -> dict[str, Any]:
+    return {"git": {"url": hosted.url, "secretName": "git-token", **more}}
+
+
+def agent_words(installed: Installed, name: str) -> dict[str, Any]:
+    """The agent's termination message."""
+    found = installed.cluster.get("pod", "-n", installed.namespace, f"{name}-1")["status"]
+    statuses = [*found.get("initContainerStatuses", []), *found["containerStatuses"]]
+    [agent] = [one for one in statuses if one["name"] == "agent"]
+    words: dict[str, Any] = json.loads(agent["state"]["terminated"]["message"])
+    return words
+
+
+def test_a_job_runs_in_its_clone_knows_its_url_and_asks_git(
+    installed: Installed, hosted: Hosted
+) -> None:
+    script = 'cat number; echo "$GIT_URL"; git describe --tags; git status --porcelain'
+    status = finished(installed, "from-git", source=git_source(hosted, depth=0), script=script)
+    assert (status["phase"], status["reason"]) == ("Succeeded", "Completed"), status
+    log = installed.ci("logs", "from-git").stdout.splitlines()
+    assert log[:2] == ["two", hosted.url]
+    assert log[2].startswith("v1-1-g")
+    assert len(log) == 3
+    assert agent_words(installed, "from-git")["commit"] == hosted.tip
+
+
+def test_the_job_can_read_no_credentials(installed: Installed, hosted: Hosted) -> None:
+    looks = f"! grep -rs {TOKEN[:8]} /workspace /cijob /var/run /tmp; ! env | grep {TOKEN[:8]}"
+    status = finished(installed, "no-token", source=git_source(hosted), script=looks)
+    assert status["phase"] == "Succeeded", installed.ci("logs", "no-token").stdout
+    everything = json.dumps(
+        [
+            installed.job("no-token"),
+            installed.cluster.get("pod", "-n", installed.namespace, "no-token-1"),
+            installed.cluster.get("events", "-n", installed.namespace),
+        ]
+    )
+    assert TOKEN not in everything
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "reason"),
+    [
+        ("wrong-token", {"secretName": "git-wrong"}, "GitAuthFailed"),
+        ("no-such-secret", {"secretName": "git-gone"}, "GitAuthFailed"),
+        ("wrong-ref", {"ref": "nope"}, "GitRefNotFound"),
+        ("wrong-commit", {"commit": "0" * 39 + "1"}, "GitRefNotFound"),
+    ],
+)
+def test_what_cannot_be_cloned_ends_at_once_and_by_name(
+    installed: Installed, hosted: Hosted, *, name: str, said: dict[str, str], reason: str
+) -> None:
+    status = finished(installed, name, source=git_source(hosted, **said), script="true")
+    assert (status["phase"], status["reason"]) == ("Error", reason), status
+    assert len(status["attempts"]) == 1
+    assert TOKEN not in json.dumps(status)
+
+
+def test_an_image_without_a_shell_is_prepared_before(installed: Installed, hosted: Hosted) -> None:
+    spec = {"prepare": "Init", "command": ["git", "log", "-1", "--format=%H"]}
+    source = git_source(hosted, commit=hosted.first[:10])
+    status = finished(installed, "prepared", source=source, **spec)
+    assert status["phase"] == "Succeeded", status
+    assert installed.ci("logs", "prepared").stdout.strip() == hosted.first
+
+
+def test_ci_run_clones_in_the_cluster_and_passes_credentials(
+    installed: Installed, hosted: Hosted
+) -> None:
+    ended = installed.ci(
+        *("run", "--clone-url", hosted.url, "--ref", "v1", "--git-secret", "git-token"),
+        *("--name", "my-own-id", "--", "sh", "-c", "cat number; echo ${GITHUB_TOKEN#not-}"),
+        GITHUB_TOKEN="not-mine",
+    )
+    assert (ended.returncode, ended.stdout) == (0, "one\nmine\n"), ended.stderr
+    assert "passed on from your environment: GITHUB_TOKEN" in ended.stderr
+    assert "not-mine" not in json.dumps(installed.job("my-own-id"))
+    again = installed.ci("run", "--clone-url", hosted.url, "--name", "my-own-id", "--", "true")
+    assert again.returncode == 2
+    assert "my-own-id" in again.stderr
+
+
+def test_a_template_that_accepts_them_gets_the_flags(installed: Installed, hosted: Hosted) -> None:
+    template = {
+        "apiVersion": "cijob.dev/v1alpha1",
+        "kind": "CIJobTemplate",
+        "metadata": {"name": "flags"},
+        "spec": {
+            "image": "cijob/python:dev",
+            "command": ["echo", "my command"],
+            "acceptsJobFlags": True,
+        },
+    }
+    installed.cluster.apply(installed.namespace, template)
+    words = ("run", "--clone-url", hosted.url, "--git-secret", "git-token", "--template", "flags")
+
+    def known() -> bool:
+        listed = json.loads(installed.ci("templates", "-o", "json").stdout)["items"]
+        return any(one["name"] == "flags" for one in listed)
+
+    installed.cluster.until("the template", known)
+    ended = installed.ci(*words, "--tasks", "jobs", "--unit", "u1")
+    told = f"my command --clone-url {hosted.url} --tasks jobs --json-events --unit u1\n"
+    assert (ended.returncode, ended.stdout) == (0, told), ended.stderr
