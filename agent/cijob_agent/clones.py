@@ -89,12 +89,11 @@ def _try_once(
     home, scratch = f"{private}/home", f"{private}/scratch"
     os.mkdir(home)  # noqa: PTH102
     os.mkdir(scratch)  # noqa: PTH102
-    options = {"http.lowSpeedTime": str(int(tries.silence)), **given.options}
     program = Git(
         room.workspace,
         {**git.environment(home, repository.network), **given.environment},
         ends,
-        {**git.OPTIONS, **options},
+        (("http.lowSpeedTime", str(int(tries.silence))), *given.options),
     )
     try:
         with git.largest_file(room.limit):
@@ -187,9 +186,9 @@ def _full_name(work: _Work, short: str) -> str:
 
     The history is fetched without the files, where the server can do that, and thrown away.
     """
-    program = work.git._replace(
-        folder=work.scratch, options={**work.git.options, "fetch.fsckObjects": "false"}
-    )
+    # Commits without their trees are nothing to check.
+    more = (*work.git.more, ("fetch.fsckObjects", "false"))
+    program = work.git._replace(folder=work.scratch, more=more)
     _begin(program, work.repository.url)
     program.run(
         "fetch", "--quiet", "--no-auto-gc", "--filter=tree:0", "--end-of-options", *_history(work)

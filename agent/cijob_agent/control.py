@@ -31,7 +31,8 @@ def trust_workspace(control: str, workspace: str) -> None:
     The kubelet makes that folder for root, and git works only in folders of its own user unless a
     person's settings name them.
     """
-    file = os.open(f"{control}/home/.gitconfig", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    file = os.open(f"{control}/home/.gitconfig", flags, 0o644)
     try:
         os.write(file, f"[safe]\n\tdirectory = {workspace}\n".encode())
     finally:

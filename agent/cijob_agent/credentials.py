@@ -36,7 +36,7 @@ _SSH = {
 class Credentials(NamedTuple):
     """What git gets for them: options, variables, and what must never be shown."""
 
-    options: dict[str, str]
+    options: tuple[tuple[str, str], ...]
     environment: dict[str, str]
     secrets: tuple[str, ...]
 
@@ -48,7 +48,7 @@ def prepare(repository: Repository, private: str) -> Credentials:
         return _prepare_key(repository, given, private)
     if repository.secret:
         return _prepare_token(repository, given, private)
-    return Credentials({}, {}, ())
+    return Credentials((), {}, ())
 
 
 def _prepare_token(repository: Repository, given: dict[str, str], private: str) -> Credentials:
@@ -63,8 +63,8 @@ def _prepare_token(repository: Repository, given: dict[str, str], private: str) 
     host = urlsplit(repository.url).netloc
     path = f"{private}/credentials"
     _write(path, f"https://{quote(user, safe='')}:{quote(token, safe='')}@{host}\n", 0o600)
-    options = {"credential.helper": f"store --file={path}"}
-    return Credentials(options, {}, (token, quote(token, safe="")))
+    helper = ("credential.helper", f"store --file={path}")
+    return Credentials((helper,), {}, (token, quote(token, safe="")))
 
 
 def _prepare_key(repository: Repository, given: dict[str, str], private: str) -> Credentials:
@@ -88,7 +88,7 @@ def _prepare_key(repository: Repository, given: dict[str, str], private: str) ->
     files = {"IdentityFile": f"{private}/key", "UserKnownHostsFile": f"{private}/known_hosts"}
     words = " ".join(f"-o {name}={value}" for name, value in {**_SSH, **files}.items())
     environment = {"GIT_SSH_COMMAND": f"ssh -F none {words}", "GIT_SSH_VARIANT": "ssh"}
-    return Credentials({}, environment, ())
+    return Credentials((), environment, ())
 
 
 def _read(repository: Repository) -> dict[str, str]:

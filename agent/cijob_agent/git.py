@@ -42,8 +42,7 @@ OPTIONS = {
     "core.protectHFS": "true",
     "core.protectNTFS": "true",
     "core.symlinks": "true",
-    # None of the machine's, and for submodules neither.
-    "credential.helper": "",
+    "credential.helper": "",  # forget those that stand elsewhere; ours comes behind
     "fetch.fsckObjects": "true",
     **{f"fetch.fsck.{what}": "ignore" for what in _HARMLESS},
     "fetch.recurseSubmodules": "false",
@@ -83,7 +82,7 @@ class Git(NamedTuple):
     folder: str
     environment: Mapping[str, str]
     ends: float  # by time.monotonic
-    options: Mapping[str, str] = OPTIONS
+    more: tuple[tuple[str, str], ...] = ()  # options behind OPTIONS
 
     def run(self, *words: str) -> str:
         """What git prints. Raises GitFailed and OutOfTime."""
@@ -96,11 +95,10 @@ class Git(NamedTuple):
 
         Raises GitFailed and OutOfTime.
         """
-        options = [
-            part for name, value in self.options.items() for part in ("-c", f"{name}={value}")
-        ]
+        options = (*OPTIONS.items(), *self.more)
+        settings = [part for name, value in options for part in ("-c", f"{name}={value}")]
         process = subprocess.Popen(
-            ["git", *options, *words],
+            ["git", *settings, *words],
             cwd=self.folder,
             env=dict(self.environment),
             stdin=subprocess.DEVNULL,

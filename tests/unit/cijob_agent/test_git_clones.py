@@ -1,9 +1,12 @@
 """Cloning with the real git from a real server: what arrives, and what every failure is called."""
 
+import json
 import os
+import signal
 import stat
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -23,7 +26,10 @@ from cijob_agent.errors import (
     SourceTooLarge,
     SourceUnreachable,
 )
+from cijob_agent.git import Git, environment
+from cijob_agent.settings import Paths
 from cijob_agent.settings import Repository as Wanted
+from cijob_agent.stages import run
 from kit.gitserver import GitServer, git, make_certificate, serving
 from unit.cijob_agent.repositories import EXECUTABLE, FILE, FOLDER, Repository
 
@@ -239,6 +245,55 @@ def test_a_second_run_begins_with_an_empty_workspace(
     (pod.workspace / ".git").write_text("gitdir: /etc")
     assert pod.clone(project(server)) == ground.tip
     assert not (pod.workspace / "left").exists()
+
+
+@pytest.fixture
+def _signals() -> Iterator[None]:
+    """The agent's handlers are for a process of its own."""
+    kept, mask = signal.getsignal(signal.SIGTERM), os.umask(0o022)
+    yield
+    signal.signal(signal.SIGTERM, kept)
+    os.umask(mask)
+
+
+@pytest.mark.usefixtures("_signals")
+@pytest.mark.parametrize("prepare", ["Parallel", "Init"])
+def test_the_agent_says_the_commit_and_lets_the_job_ask_git(
+    pod: Pod, server: GitServer, ground: Ground, *, tmp_path: Path, prepare: str
+) -> None:
+    (tmp_path / "control").mkdir()
+    told = {
+        "CIJOB_GIT_URL": project(server),
+        "CIJOB_GIT_REF": "v1.0",
+        "CIJOB_PREPARE": prepare,
+        "GIT_SSL_CAINFO": str(ground.ca),
+    }
+    words = tmp_path / "words"
+    folders = (pod.workspace, tmp_path / "control", tmp_path, words, pod.private)
+    assert run(told, Paths(*map(str, folders))) == 0
+    said = json.loads(words.read_text())
+    assert said == {"stage": "done", "message": "", "commit": ground.first}
+    settings = (tmp_path / "control/home/.gitconfig").read_text()
+    assert f"directory = {pod.workspace}\n" in settings
+    assert (tmp_path / "control/ready").exists() is (prepare == "Parallel")
+
+
+@pytest.mark.usefixtures("_signals")
+def test_a_failure_stands_in_the_last_words(
+    pod: Pod, server: GitServer, ground: Ground, tmp_path: Path
+) -> None:
+    (tmp_path / "control").mkdir()
+    told = {
+        "CIJOB_GIT_URL": project(server),
+        "CIJOB_GIT_REF": "nope",
+        "GIT_SSL_CAINFO": str(ground.ca),
+    }
+    words = tmp_path / "words"
+    folders = (pod.workspace, tmp_path / "control", tmp_path, words, pod.private)
+    assert run(told, Paths(*map(str, folders))) == 1
+    said = json.loads(words.read_text())
+    assert (said["stage"], said["reason"]) == ("fetch", "GitRefNotFound")
+    assert not (tmp_path / "control/ready").exists()
 
 
 # What goes wrong, by name
@@ -546,6 +601,28 @@ def test_a_submodule_at_another_place_is_refused(
     made.serve(module, made.file("number"))
     with suppress(SourceRejected):  # or left out: it is no entry of the tree
         pod.clone(f"{server.url}/{made.folder.name}", submodules=True)
+    assert list(pod.outside.iterdir()) == []
+
+
+def test_what_stands_in_the_settings_of_a_planted_repository_is_not_used(
+    pod: Pod, server: GitServer, ground: Ground
+) -> None:
+    """The job's image shares the workspace: its shell runs before the source is there."""
+    server.token = TOKEN
+    pod.keep(token=TOKEN)
+    touch = f"touch {pod.outside}/pwned"
+    settings = f"[core]\n\tfsmonitor = {touch}\n[credential]\n\thelper = !{touch} #\n"
+    planted = Git(str(pod.workspace), environment(str(pod.private), {}), time.monotonic() + 20)
+    planted.run("init")
+    with (pod.workspace / ".git/config").open("a") as file:
+        file.write(settings)
+    wanted = {"GIT_SSL_CAINFO": str(ground.ca)}
+    (pod.private / "credentials").write_text(f"https://x:{TOKEN}@127.0.0.1:{server.port}\n")
+    helper = ("credential.helper", f"store --file={pod.private}/credentials")
+    trusting = planted._replace(environment={**planted.environment, **wanted}, more=(helper,))
+    trusting.run("fetch", "--quiet", project(server), "main")
+    trusting.run("checkout", "--quiet", "FETCH_HEAD")
+    assert pod.number == "three"
     assert list(pod.outside.iterdir()) == []
 
 
