@@ -31,7 +31,8 @@ SAID = {
     "GitHostKey": [
         CHANGED + CANNOT_READ,
         (
-            "No ED25519 host key is known for git.example.com and you have requested strict checking.\n"
+            "No ED25519 host key is known for git.example.com and you have requested"
+            " strict checking.\n"
             f"Host key verification failed.\n{CANNOT_READ}"
         ),
         (
@@ -40,8 +41,8 @@ SAID = {
         ),
         f"fatal: unable to access '{URL}/': SSL certificate problem: certificate has expired",
         (
-            f"fatal: unable to access '{URL}/': SSL: no alternative certificate subject name matches"
-            " target host name 'git.example.com'"
+            f"fatal: unable to access '{URL}/': SSL: no alternative certificate subject name"
+            " matches target host name 'git.example.com'"
         ),
     ],
     "GitRefNotFound": [
@@ -79,13 +80,13 @@ SAID = {
             " 0 ms: Couldn't connect to server"
         ),
         (
-            f"fatal: unable to access '{URL}/': Operation too slow. Less than 1 bytes/sec transferred"
-            " the last 60 seconds"
+            f"fatal: unable to access '{URL}/': Operation too slow. Less than 1 bytes/sec"
+            " transferred the last 60 seconds"
         ),
         f"fatal: unable to access '{URL}/': The requested URL returned error: 503",
         f"fatal: unable to access '{URL}/': The requested URL returned error: 429",
         (
-            "error: RPC failed; curl 56 GnuTLS recv error (-9): Error decoding the received packet.\n"
+            "error: RPC failed; curl 56 GnuTLS recv error (-9): Error decoding a packet.\n"
             "fetch-pack: unexpected disconnect while reading sideband packet\nfatal: early EOF\n"
             "fatal: fetch-pack: invalid index-pack output"
         ),
