@@ -24,6 +24,7 @@ from cijob_gateway.store import Store
 PORTION_BYTES = 1024 * 1024
 # So much of the chunk before is read, too, so that equal timestamps are counted as they were.
 BEFORE_BYTES = 256 * 1024
+TROUBLE_SECONDS = 1.0
 # What the job wrote of each line; to find all is four times as fast as to replace what is not.
 _TEXT = re.compile(rb"[^\n]{31}([^\n]*\n?)")
 
@@ -68,8 +69,15 @@ class ArchivedLog:
         """See what there is now. Raises Down."""
         if self.end:
             return  # nothing is added any more
-        if self._store.trouble:  # the answer would take seconds, and be the same
-            raise Down(self._store.trouble)
+        # A server that was away a moment ago may be there again; if not, nobody waits for that.
+        patience = TROUBLE_SECONDS if self._store.trouble else None
+        try:
+            async with asyncio.timeout(patience):
+                await self._look()
+        except TimeoutError as error:
+            raise Down(self._store.trouble) from error
+
+    async def _look(self) -> None:
         where = (self._where.namespace, self._where.uid, self._where.attempt)
         # In this order: a log that has ended is listed whole.
         end = await archive.read_end(self._store, *where)
@@ -107,32 +115,21 @@ class ArchivedLog:
     async def from_line(self, number: int) -> AsyncGenerator[Batch | Gap]:
         """All from a line on, by its number, counted from 0. Raises Down, Corrupt."""
         await self.look()
-        if not self.chunks:
-            return
-        index = await self._last_where(lambda notes: notes.lines <= number)
-        left = number - (await self._noted(index)).lines
-        async with aclosing(self._lines(index)) as found:
-            async for item in found:
-                if isinstance(item, Gap):
+        if self.chunks:
+            index = await self._last_where(lambda notes: notes.lines <= number)
+            skipped = number - (await self._noted(index)).lines
+            async with aclosing(self._from(index, skipped)) as items:
+                async for item in items:
                     yield item
-                    continue
-                for batch in self._batches(item.part(left)):
-                    yield batch
-                left = max(left - len(item), 0)
 
     async def from_time(self, since: str) -> AsyncGenerator[Batch | Gap]:
         """All from the chunk on that has a time, written as in a line's id. Raises as `after`."""
         await self.look()
-        if not self.chunks:
-            return
-        index = await self._last_where(lambda notes: notes.first.timestamp <= since)
-        async with aclosing(self._lines(max(index - 1, 0))) as found:
-            async for item in found:
-                if isinstance(item, Gap):
+        if self.chunks:
+            index = await self._last_where(lambda notes: notes.first.timestamp <= since)
+            async with aclosing(self._from(max(index - 1, 0), 0)) as items:
+                async for item in items:
                     yield item
-                    continue
-                for batch in self._batches(item):
-                    yield batch
 
     async def count(self) -> int:
         """How many lines there are, as of the last look. Raises Down, Corrupt."""
@@ -214,6 +211,17 @@ class ArchivedLog:
                     if not whole and (words := (await self._noted(place)).gap):
                         yield Gap(words)
                 yield archive.parse(portion, ordinals)
+
+    async def _from(self, index: int, skipped: int) -> AsyncGenerator[Batch | Gap]:
+        """What comes from a chunk on, but for so many lines."""
+        async with aclosing(self._lines(index)) as found:
+            async for item in found:
+                if isinstance(item, Gap):
+                    yield item
+                    continue
+                for batch in self._batches(item.part(skipped)):
+                    yield batch
+                skipped = max(skipped - len(item), 0)
 
     def _batches(self, lines: Lines) -> Iterator[Batch]:
         return batches(lines, self._where.attempt)

@@ -29,6 +29,8 @@ class JoinedLog:
         self._pod = open_pod()
         self._archived = archived
         self._closed = False  # the archive says that nothing more comes
+        self.away = ""
+        """Why the archive could not be asked for more, in words; empty if it could."""
         self.last: LineId | None = None
         """The last line that was given, or that reading began behind."""
 
@@ -102,19 +104,30 @@ class JoinedLog:
             return
         archived, before = self._archived, self.last
         for tried in range(tries):
-            try:
-                async with aclosing(archived.after(self.last)) as items:
-                    async for item in items:
-                        if isinstance(item, Batch):
-                            self.last = item.last
-                        yield item
-            except (Down, Corrupt):
-                return
-            if archived.end and archived.found:
-                self._closed = True
-                if not archived.end.complete:
-                    yield Gap(archived.end.message or "the archived log is not complete")
-            if archived.end or self.last != before or not archived.chunks:
+            async with aclosing(self._archive(archived)) as items:
+                async for item in items:
+                    yield item
+            if archived.end or self.last != before or not (archived.chunks or self.away):
                 return
             if tried + 1 < tries:
                 await self.pause()
+
+    async def _archive(self, archived: ArchivedLog) -> AsyncGenerator[Batch | Gap]:
+        """What the archive has now."""
+        self.away = ""
+        try:
+            async with aclosing(archived.after(self.last)) as items:
+                async for item in items:
+                    if isinstance(item, Batch):
+                        self.last = item.last
+                    yield item
+        except Down as error:
+            self.away = str(error)
+            return
+        except Corrupt as error:
+            yield Gap(str(error))
+            return
+        if archived.end and archived.found:
+            self._closed = True
+            if not archived.end.complete:
+                yield Gap(archived.end.message or "the archived log is not complete")

@@ -159,10 +159,13 @@ class Reader:
             async with aclosing(ways) as items:
                 async for item in items:
                     yield item
-        except (Down, Corrupt) as error:
+        except Down as error:
             self._trouble = str(error)
             if line is not None and self._last == here:
                 self._beginning.skipped = line
+            return
+        except Corrupt as error:
+            yield Gap(str(error))
             return
         finally:
             self._line = None
@@ -186,7 +189,7 @@ class Reader:
             async for item in items:
                 yield item
         if log.refused and (has_started(attempt) or log.last):
-            yield self._refused(log.refused)
+            yield self._refused(log.refused, log)
 
     async def _now(self, attempt: Attempt) -> AsyncGenerator[Item]:
         """What an attempt that runs has written up to now."""
@@ -198,12 +201,12 @@ class Reader:
             if not log.trouble:
                 return
             await log.pause()
-        yield self._refused(f"the log cannot be read now: {log.trouble}")
+        yield self._refused(f"the log cannot be read now: {log.trouble}", log)
 
-    def _refused(self, words: str) -> Gap:
+    def _refused(self, words: str, log: JoinedLog | SharedLog) -> Gap:
         """That a Pod's log cannot be read. Raises Down if the archive may have it."""
-        if self._trouble:
-            raise Down(f"{words}; {self._trouble}")
+        if away := log.away or self._trouble:
+            raise Down(f"{words}; {away}")
         return Gap(words)
 
     async def _find_tail(self, attempt: Attempt, count: int) -> None:
@@ -242,7 +245,7 @@ class Reader:
                 if seat is None:
                     await self._seat_free(shared, attempt, mark)
             if shared.refused:
-                yield self._refused(shared.refused)
+                yield self._refused(shared.refused, shared)
 
     async def _alone(self, attempt: Attempt) -> AsyncGenerator[Item]:
         """What there is now, beside the shared follow, which also says if the log is no more."""

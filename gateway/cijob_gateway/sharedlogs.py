@@ -51,6 +51,11 @@ class SharedLog:
         return self._log.refused
 
     @property
+    def away(self) -> str:
+        """Why the archive could not be asked for more, in words; empty if it could."""
+        return self._log.away
+
+    @property
     def next(self) -> int:
         """The number that the next item will have."""
         return self.first + len(self._items)

@@ -26,6 +26,8 @@ class MemoryStore(Store):
         """What was asked of it: a verb and a name each."""
         self.reads_left: int | None = None
         """After so many reads it is away."""
+        self.failures = 0
+        """So many calls fail; then it is back."""
 
     async def find(self, name: str) -> Stored | None:
         self._ask("find", name)
@@ -70,8 +72,9 @@ class MemoryStore(Store):
             self.reads_left -= 1
             if self.reads_left < 0:
                 self.trouble = "the object store cannot be reached"
-        if self.trouble:
-            raise Down(self.trouble)
+        self.failures = max(self.failures - 1, -1)
+        if self.trouble or self.failures >= 0:
+            raise Down(self.trouble or "the object store cannot be reached")
 
 
 @dataclass

@@ -682,6 +682,54 @@ def test_without_the_store_the_begin_of_an_old_log_may_be_missing_and_that_is_sa
     play(script)
 
 
+def test_a_gap_is_filled_when_the_store_is_back() -> None:
+    async def script(scene: Scene) -> None:
+        await scene.archive.add(*archived(10))
+        later = dict(scene.store.objects)
+        await scene.archive.add(*archived(100, 10))
+        later, scene.store.objects = scene.store.objects, later
+        scene.run()
+        scene.logs.files[-1].extend(lines(5, 5))
+        served = b"".join(entry.timestamp + b" " + entry.text for entry in lines(5, 5))
+        scene.logs.plans.extend([Plan(), Plan(cut=len(served))])
+
+        def rotated(query: dict[str, str]) -> None:
+            if len(scene.logs.requests) == 3:  # behind the follow that was cut
+                scene.store.objects, scene.store.failures = later, 4
+                scene.logs.rotate()
+                scene.logs.files[-1].extend(lines(20, 90))
+
+        scene.logs.before = rotated
+        reader = scene.reader()
+        await reader.until(lambda r: len(r.ids) == 110)
+        scene.finish()
+        assert (await reader.done()).text == text(110)
+        assert scene.store.failures < 0
+        assert (reader.gaps, reader.end.complete) == ([], True)
+
+    play(script)
+
+
+def test_a_pod_that_is_gone_while_the_store_is_away_is_no_loss_yet() -> None:
+    async def script(scene: Scene) -> None:
+        scene.run()
+        scene.logs.write(*lines(5))
+        reader = scene.reader()
+        await reader.until(lambda r: len(r.ids) == 5)
+        await scene.archive.add(*archived(20))
+        await scene.archive.finish()
+        scene.store.trouble = "the object store cannot be reached"
+        scene.logs.gone = True
+        scene.finish()
+        with pytest.raises(Down, match="Pod pod-1 is gone"):
+            await reader.done()
+        scene.store.trouble = ""
+        back = await scene.reader(after=reader.ids[-1]).done()
+        assert (back.text, back.end.complete) == (text(15, 5), True)
+
+    play(script)
+
+
 def test_without_store_and_pod_a_reader_is_told_to_come_back() -> None:
     async def script(scene: Scene) -> None:
         await scene.archive.add(*archived(20))
