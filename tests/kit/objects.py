@@ -28,6 +28,8 @@ class MemoryStore(Store):
         """After so many reads it is away."""
         self.failures = 0
         """So many calls fail; then it is back."""
+        self.used: dict[str, datetime] = {}
+        """When an object was last used, if not just then."""
 
     async def find(self, name: str) -> Stored | None:
         self._ask("find", name)
@@ -58,7 +60,7 @@ class MemoryStore(Store):
         self._ask("list", prefix)
         for name in sorted(self.objects):
             if name.startswith(prefix) and name > after:
-                yield Stored(name, len(self.objects[name].content), WHEN)
+                yield Stored(name, len(self.objects[name].content), self.used.get(name, WHEN))
 
     def _get(self, name: str) -> Content:
         try:

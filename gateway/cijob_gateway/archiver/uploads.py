@@ -35,6 +35,7 @@ class Bucket:
     """So many chunks are in memory at a time."""
     check: Callable[[], None]
     """Raises LeaseLost unless this process may write."""
+    flush_seconds: float = FLUSH_SECONDS
 
     async def put(self, name: str, content: bytes, kind: str) -> None:
         """Store a small object, however long it takes. Raises LeaseLost."""
@@ -85,7 +86,7 @@ async def upload(log: Log, spool: LogSpool, bucket: Bucket) -> None:
         if not segment.closed:
             spool.urgent.clear()
             with suppress(TimeoutError):
-                seconds = FLUSH_SECONDS + segment.stored / MIB
+                seconds = bucket.flush_seconds + segment.stored / MIB
                 await asyncio.wait_for(spool.urgent.wait(), seconds)
         try:
             size = await _store(log, segment, bucket)
