@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from threading import Thread, Timer
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, cast
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
 # What is kept of git's words: a server can send them without end.
@@ -95,9 +95,29 @@ class Git(NamedTuple):
 
         Raises GitFailed and OutOfTime.
         """
+        with self._started(words) as process:
+            late = Timer(max(0.0, self.ends - time.monotonic()), _stop, (process.pid,))
+            heard = _Tail(cast("IO[bytes]", process.stderr))
+            late.start()
+            heard.start()
+            try:
+                yield cast("IO[bytes]", process.stdout)
+                # To the end of its words, also of those that its helpers still have to say.
+                heard.join()
+                code = process.wait()
+            finally:
+                late.cancel()
+                _stop(process.pid)
+                heard.join()
+        if code and time.monotonic() >= self.ends:
+            raise OutOfTime
+        if code:
+            raise GitFailed(heard.words(), code)
+
+    def _started(self, words: tuple[str, ...]) -> "subprocess.Popen[bytes]":
         options = (*OPTIONS.items(), *self.more)
         settings = [part for name, value in options for part in ("-c", f"{name}={value}")]
-        process = subprocess.Popen(
+        return subprocess.Popen(
             ["git", *settings, *words],
             cwd=self.folder,
             env=dict(self.environment),
@@ -108,28 +128,6 @@ class Git(NamedTuple):
             # SIGXFSZ stays ignored, as Python has it: git then says that a file is too large.
             restore_signals=False,
         )
-        assert process.stdout is not None  # noqa: S101  # for the type checker
-        assert process.stderr is not None  # noqa: S101
-        late = Timer(max(0.0, self.ends - time.monotonic()), _stop, (process.pid,))
-        heard = _Tail(process.stderr)
-        late.start()
-        heard.start()
-        try:
-            yield process.stdout
-            # A helper of git's that still holds its end must not keep us: so ask the reader first.
-            heard.join()
-            code = process.wait()
-        finally:
-            late.cancel()
-            _stop(process.pid)
-            process.wait()
-            heard.join()
-            process.stdout.close()
-            process.stderr.close()
-        if code and time.monotonic() >= self.ends:
-            raise OutOfTime
-        if code:
-            raise GitFailed(heard.words(), code)
 
 
 class _Tail(Thread):
