@@ -139,7 +139,8 @@ def watch(screen: "subprocess.Popen[bytes]", later: list[float]) -> None:
 def finished(scene: Scene) -> list[Figure]:
     """The archived log of a job whose Pod is gone, by `ci logs` and by curl."""
     scene.operator.submit("much", command=["python3", "-c", MUCH])
-    scene.archiver.archived("much", LIMIT_SECONDS)
+    log = scene.archiver.archived("much", LIMIT_SECONDS)["logs"]
+    assert log["bytes"] == LINES * LINE_BYTES, log  # noqa: S101
     scene.cluster.until("the end of its Pod", lambda: not scene.operator.pods("much"), 60)
     rates: dict[str, list[float]] = {"ci": [], "curl": []}
     firsts: list[float] = []
@@ -162,7 +163,8 @@ def by_ci(scene: Scene) -> float:
     assert process.stdout  # noqa: S101
     while part := process.stdout.read(1 << 20):
         size += len(part)
-    assert (process.wait(), size) == (0, LINES * LINE_BYTES)  # noqa: S101
+    ended = process.wait(), size
+    assert ended == (0, LINES * LINE_BYTES), ended  # noqa: S101
     return size / (time.perf_counter() - began)
 
 

@@ -1,27 +1,23 @@
 """The archived log of one attempt, read from any place in it. Used by readers, and by the routes.
 
-It is read in portions of a chunk, each fetched while the one before is given: memory is bounded
-whatever the log's length and however slowly somebody reads, and no connection is held open
-meanwhile. Where to begin is found by the notes of the chunks: a few questions, no reading. Nothing
-here writes.
+Where to begin is found by the notes of the chunks: a few questions, no reading. Memory is bounded
+whatever the log's length and however slowly somebody reads (portions.py). Nothing here writes.
 """
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import cast
 
 from cijob_api.lines import LOOK_BACK, LineId, Lines, Ordinals, Resume, seconds_between
 from cijob_gateway import archive
 from cijob_gateway.archive import Chunk, Corrupt, Notes
 from cijob_gateway.errors import Down
 from cijob_gateway.logitems import Batch, Gap, Tally, batches
-from cijob_gateway.readings import stop
+from cijob_gateway.portions import Portions, last_parts, parts_of
 from cijob_gateway.store import Store
 
-PORTION_BYTES = 1024 * 1024
 # So much of the chunk before is read, too, so that equal timestamps are counted as they were.
 BEFORE_BYTES = 256 * 1024
 TROUBLE_SECONDS = 1.0
@@ -38,25 +34,12 @@ class Where:
     attempt: int
 
 
-@dataclass(frozen=True)
-class Part:
-    """A part of a chunk: from `start` up to `stop`, counted in its own bytes."""
-
-    chunk: Chunk
-    start: int
-    stop: int
-
-    @property
-    def is_last(self) -> bool:
-        """Whether the chunk ends here, as far as it was stored when it was looked at."""
-        return self.stop == self.chunk.size
-
-
 class ArchivedLog:
     """What the archive has of one attempt's log, as of the last look at it."""
 
     def __init__(self, store: Store, where: Where) -> None:
         self._store = store
+        self._portions = Portions(store)
         self._where = where
         self._notes: dict[str, Notes] = {}
         self.chunks: list[Chunk] = []
@@ -153,7 +136,7 @@ class ArchivedLog:
             return
         index = await self._last_where(lambda notes: notes.bytes <= start)
         place = (await self._noted(index)).bytes
-        async with aclosing(self._portions(_parts(self.chunks[index:]))) as portions:
+        async with aclosing(self._portions.of(parts_of(self.chunks[index:]))) as portions:
             async for _, portion in portions:
                 text = b"".join(_TEXT.findall(portion))
                 wanted = text[max(start - place, 0) : end - place]
@@ -204,7 +187,7 @@ class ArchivedLog:
         ordinals = await self._counted_before(index) if index else Ordinals()
         whole = self.end is not None and self.end.complete
         place = index - 1
-        async with aclosing(self._portions(_parts(self.chunks[index:]))) as portions:
+        async with aclosing(self._portions.of(parts_of(self.chunks[index:]))) as portions:
             async for chunk, portion in portions:
                 if place < index or self.chunks[place] is not chunk:
                     place += 1
@@ -231,56 +214,14 @@ class ArchivedLog:
         ordinals, known = Ordinals(), 0
         first = (await self._noted(index)).first
         timestamp = first.timestamp.encode()
-        for part in _last_parts(self.chunks[:index], BEFORE_BYTES):
-            content = await self._fetch(part)
+        for part in last_parts(self.chunks[:index], BEFORE_BYTES):
+            content = await self._portions.fetch(part)
             if part.start:
                 content = content[content.find(b"\n") + 1 :] if b"\n" in content else b""
             known += archive.parse(content, ordinals).timestamps.count(timestamp)
         # Pieces of a line longer than what was read share its timestamp.
         ordinals.number([timestamp] * (first.k - known))
         return ordinals
-
-    async def _portions(self, parts: Iterable[Part]) -> AsyncGenerator[tuple[Chunk, bytes]]:
-        """Bytes that begin and end with a line, and the chunk that they are from."""
-        rest: list[bytes] = []
-        async with aclosing(self._fetched(parts)) as fetched:
-            async for part, content in fetched:
-                cut = len(content) if part.is_last else content.rfind(b"\n") + 1
-                if cut:
-                    yield part.chunk, b"".join((*rest, content[:cut]))
-                    rest = []
-                if cut < len(content):
-                    rest.append(content[cut:])
-
-    async def _fetched(self, parts: Iterable[Part]) -> AsyncGenerator[tuple[Part, bytes]]:
-        """The content of each part, fetched while the one before it is used."""
-        coming: list[tuple[Part, asyncio.Task[bytes]]] = []
-        try:
-            for part in parts:
-                coming.append((part, asyncio.create_task(self._fetch(part))))
-                if len(coming) > 1:
-                    done, task = coming[0]
-                    content = await task
-                    del coming[0]
-                    yield done, content
-            for done, task in coming:
-                yield done, await task
-            coming = []
-        finally:
-            for _, task in coming:
-                await stop(task)
-
-    async def _fetch(self, part: Part) -> bytes:
-        length = part.stop - part.start
-        try:
-            stream = self._store.read(part.chunk.name, start=part.start, length=length)
-            async with aclosing(cast("AsyncGenerator[bytes]", stream)) as pieces:
-                content = b"".join([piece async for piece in pieces])
-        except FileNotFoundError as error:
-            raise Corrupt(f"{part.chunk.name} is not there any more") from error
-        if len(content) != length:
-            raise Corrupt(f"{part.chunk.name} has {len(content)} of {length} bytes")
-        return content
 
 
 def missing(end: archive.End, given: Tally | None, before: tuple[int, int]) -> str:
@@ -305,20 +246,3 @@ def _is_past(resume: Resume, last: LineId) -> bool:
     if resume.found or not resume.newest:
         return False
     return seconds_between(last.timestamp, resume.newest) > LOOK_BACK
-
-
-def _parts(chunks: Iterable[Chunk]) -> Iterable[Part]:
-    for chunk in chunks:
-        for start in range(0, chunk.size, PORTION_BYTES):
-            yield Part(chunk, start, min(start + PORTION_BYTES, chunk.size))
-
-
-def _last_parts(chunks: Sequence[Chunk], size: int) -> list[Part]:
-    """The last so many bytes; all if there are not so many."""
-    parts: list[Part] = []
-    for chunk in reversed(chunks):
-        if size <= 0:
-            break
-        parts.insert(0, Part(chunk, max(chunk.size - size, 0), chunk.size))
-        size -= chunk.size
-    return parts

@@ -11,6 +11,18 @@ from cijob_gateway.errors import Down
 from cijob_gateway.logitems import Batch, Item
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What a reader wants of a job's log."""
+
+    after: LineId | None = None
+    follow: bool = True
+    attempt: int | None = None
+    tail: int | None = None
+    since: str = ""
+    """A time, written as in a line's id."""
+
+
 @dataclass
 class Beginning:
     """What a reader does not want of the lines that come first."""

@@ -94,6 +94,20 @@ class End:
     complete: bool
     """The job has ended, and every line behind the reader's beginning was given."""
 
+    @classmethod
+    def of(cls, job: CIJob, tally: "Tally | None", *, message: str | None, complete: bool) -> "End":
+        """The end of a job's stream, and what was counted of it."""
+        return cls(
+            phase=job.status.phase.value,
+            reason=job.status.reason,
+            message=message,
+            exit_code=job.status.exit_code,
+            lines=tally.lines if tally else None,
+            bytes=tally.bytes if tally else None,
+            sha256=tally.sha256 if tally else None,
+            complete=complete,
+        )
+
 
 Item = Batch | State | Closed | Gap | End
 

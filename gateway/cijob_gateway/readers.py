@@ -8,13 +8,12 @@ there or when the attempt has ended. Of a log whose archive is closed no Pod is 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 
 from cijob_api.lines import LineId
 from cijob_api.statuses import Attempt
 from cijob_gateway.archive import Corrupt
 from cijob_gateway.archivelogs import missing
-from cijob_gateway.beginnings import Beginning, find_tail
+from cijob_gateway.beginnings import Beginning, Wish, find_tail
 from cijob_gateway.errors import Down
 from cijob_gateway.joinedlogs import JoinedLog
 from cijob_gateway.logitems import Batch, Closed, End, Gap, Item, State, Tally
@@ -25,18 +24,6 @@ from cijob_gateway.sharedlogs import Seat, SharedLog
 SEAT_SECONDS = 1.0
 # How often a log is asked for by a reader who wants what is there now and does not follow.
 NOW_TRIES = 3
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a reader wants of a job's log."""
-
-    after: LineId | None = None
-    follow: bool = True
-    attempt: int | None = None
-    tail: int | None = None
-    since: str = ""
-    """A time, written as in a line's id."""
 
 
 class Reader:
@@ -306,16 +293,8 @@ class Reader:
         return item
 
     def _end(self) -> End:
-        status, tally, wanted = self._room.job.status, self._tally, self._wish.attempt
+        status, wanted = self._room.job.status, self._wish.attempt
         over = status.phase.is_final or (wanted is not None and self._room.ended(wanted).is_set())
         deleted = "the CIJob was deleted" if self._room.deleted and not over else None
-        return End(
-            phase=status.phase.value,
-            reason=status.reason,
-            message=deleted or status.message,
-            exit_code=status.exit_code,
-            lines=tally.lines if tally else None,
-            bytes=tally.bytes if tally else None,
-            sha256=tally.sha256 if tally else None,
-            complete=self._complete and over,
-        )
+        message, complete = deleted or status.message, self._complete and over
+        return End.of(self._room.job, self._tally, message=message, complete=complete)

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 import pytest
 
 from cijob_api.lines import LineId
-from cijob_gateway import archivelogs
+from cijob_gateway import archivelogs, portions
 from cijob_gateway.archive import Corrupt
 from cijob_gateway.archivelogs import ArchivedLog, Where
 from cijob_gateway.errors import Down
@@ -75,7 +75,7 @@ def play(script: Callable[[Scene], Awaitable[None]], **how: int) -> None:
 @pytest.fixture(autouse=True)
 def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Portions of a few lines, so that a few lines show what many would."""
-    monkeypatch.setattr(archivelogs, "PORTION_BYTES", 100)
+    monkeypatch.setattr(portions, "PORTION_BYTES", 100)
     monkeypatch.setattr(archivelogs, "BEFORE_BYTES", 300)
 
 
