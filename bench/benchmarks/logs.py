@@ -41,6 +41,7 @@ MUCH = (
     f"for start in range(0, {LINES}, 1000):\n"
     f" sys.stdout.write(''.join(f'{{n:08d}} ' + 'x' * {LINE_BYTES - 10} + '\\n'"
     " for n in range(start, start + 1000)))\n"
+    "sys.stdout.flush()\n"
     "time.sleep(1)\n"
 )
 
