@@ -3,7 +3,10 @@
 The authority gets to agents and jobs as the chart's caBundle does, by the ConfigMap `cijob-ca`.
 """
 
+import base64
+import io
 import json
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +14,14 @@ from typing import Any
 
 import pytest
 
-from kit import gitserver
+from kit import gitserver, sshserver
 from kit.cluster import Cluster, fresh_namespace, pod
 from kit.installed import Installed
 from kit.operator import job
 
-TOKEN, PORT = "not-a-real-token", 8443
+TOKEN, PORT, SSH_PORT = "not-a-real-token", 8443, 2222
+SSHD = sshserver.UNPACKED / "usr" / "sbin" / "sshd"
+HOLDERS = ("host", "user")  # of ssh keys
 REPOSITORIES = f"""
 export HOME=/tmp GIT_AUTHOR_NAME=Ada GIT_AUTHOR_EMAIL=ada@example.com
 export GIT_COMMITTER_NAME=Ada GIT_COMMITTER_EMAIL=ada@example.com
@@ -28,6 +33,15 @@ echo one > number && git add . && git commit -qm one && git tag v1
 echo two > number && git commit -qam two
 git clone -q --bare /tmp/work /tmp/git/repositories/project.git
 git -C /tmp/work rev-parse v1 main
+if [ -e /ssh/openssh.tgz ]; then
+    tar -xzf /ssh/openssh.tgz -C /tmp
+    cp /ssh/user.pub /tmp/authorized
+    install -m 600 /ssh/host /tmp/host
+    export LD_LIBRARY_PATH=$(echo /tmp/usr/lib/*)
+    /tmp/usr/sbin/sshd -e -f /dev/null -p {SSH_PORT} -h /tmp/host \\
+        -o AuthorizedKeysFile=/tmp/authorized -o StrictModes=no -o PidFile=none
+    unset LD_LIBRARY_PATH
+fi
 exec python /program/gitserver.py /tmp/git {PORT} {TOKEN}
 """
 
@@ -39,6 +53,7 @@ class Hosted:
     url: str
     first: str
     tip: str
+    ssh_url: str  # empty: this machine has no sshd to put there
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +65,10 @@ def hosted(
         host = f"git.{namespace}.svc"
         folder = tmp_path_factory.mktemp("authority")
         ca, certificate, key = gitserver.make_certificate(folder, host)
+        keys = ssh_keys(folder)
+        # Created: what is applied is kept twice, and the program is too large for that.
+        program = json.dumps(ssh_program(keys))
+        cluster.kubectl("create", "-n", namespace, "-f", "-", stdin=program)
         cluster.apply(namespace, *server(certificate, key))
         cluster.wait(namespace, "pod/git", "condition=Ready")
         first, tip = cluster.kubectl("logs", "-n", namespace, "git").stdout.split()[:2]
@@ -57,7 +76,17 @@ def hosted(
         set_bundle(cluster, installed.namespace, f"{before}\n{ca.read_text()}")
         secrets = ("git-token", TOKEN), ("git-wrong", "wrong")
         cluster.apply(installed.namespace, *(token_secret(*one) for one in secrets))
-        yield Hosted(f"https://{host}:{PORT}/project.git", first, tip)
+        known = f"[{host}]:{SSH_PORT} {keys['host.pub']}"
+        stranger = f"[{host}]:{SSH_PORT} {keys['user.pub']}"
+        cluster.apply(
+            installed.namespace,
+            key_secret("git-key", {"ssh-privatekey": keys["user"], "known_hosts": known}),
+            key_secret("git-stranger", {"ssh-privatekey": keys["user"], "known_hosts": stranger}),
+            key_secret("git-unknown", {"ssh-privatekey": keys["user"]}),
+        )
+        path = "/tmp/git/repositories/project.git"
+        ssh_url = f"ssh://cijob@{host}:{SSH_PORT}{path}" if SSHD.exists() else ""
+        yield Hosted(f"https://{host}:{PORT}/project.git", first, tip, ssh_url)
         set_bundle(cluster, installed.namespace, before)
 
 
@@ -66,6 +95,7 @@ def server(certificate: Path, key: Path) -> list[dict[str, Any]]:
     volumes = [
         {"name": "program", "configMap": {"name": "git"}},
         {"name": "tls", "secret": {"secretName": "git"}},
+        {"name": "ssh", "secret": {"secretName": "ssh"}},
     ]
     mounts = [{"name": volume["name"], "mountPath": f"/{volume['name']}"} for volume in volumes]
     probe = {"tcpSocket": {"port": PORT}, "periodSeconds": 1}
@@ -76,13 +106,36 @@ def server(certificate: Path, key: Path) -> list[dict[str, Any]]:
     program["metadata"]["labels"] = {"app": "git"}
     files = {"tls.crt": certificate.read_text(), "tls.key": key.read_text()}
     source = Path(gitserver.__file__).read_text()
-    ports = {"selector": {"app": "git"}, "ports": [{"port": PORT}]}
+    ports = [{"name": f"p{port}", "port": port} for port in (PORT, SSH_PORT)]
     return [
         named("ConfigMap", "git", data={"gitserver.py": source}),
         named("Secret", "git", stringData=files),
-        named("Service", "git", spec=ports),
+        named("Service", "git", spec={"selector": {"app": "git"}, "ports": ports}),
         program,
     ]
+
+
+def ssh_keys(folder: Path) -> dict[str, str]:
+    """The keys of the server and of its user."""
+    for name in ("host", "user"):
+        sshserver.make_key(folder, name)
+    return {path.name: path.read_text() for path in folder.glob("*") if path.stem in HOLDERS}
+
+
+def ssh_program(keys: dict[str, str]) -> dict[str, Any]:
+    """This machine's sshd, packed into a Secret with the keys; without it, none is started."""
+    if not SSHD.exists():
+        return named("Secret", "ssh")
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for path in (sshserver.UNPACKED / "usr/sbin", *sshserver.UNPACKED.glob("usr/lib/*-*")):
+            archive.add(path, path.relative_to(sshserver.UNPACKED))
+    program = {"openssh.tgz": base64.b64encode(packed.getvalue()).decode()}
+    return named("Secret", "ssh", stringData=keys, data=program)
+
+
+def key_secret(name: str, keys: dict[str, str]) -> dict[str, Any]:
+    return named("Secret", name, stringData=keys)
 
 
 def named(kind: str, name: str, **rest: Any) -> dict[str, Any]:
@@ -170,6 +223,23 @@ def test_what_cannot_be_cloned_ends_at_once_and_by_name(
     assert (status["phase"], status["reason"]) == ("Error", reason), status
     assert len(status["attempts"]) == 1
     assert TOKEN not in json.dumps(status)
+
+
+def test_ssh_opens_with_the_key_and_known_hosts_of_the_secret(
+    installed: Installed, hosted: Hosted
+) -> None:
+    if not hosted.ssh_url:
+        pytest.skip("this machine has no sshd to put into the cluster")
+    source = {"git": {"url": hosted.ssh_url, "ref": "v1", "secretName": "git-key"}}
+    script = "cat number; ! grep -rs 'PRIVATE KEY' /workspace /cijob /var/run /tmp /home"
+    status = finished(installed, "by-ssh", source=source, script=script)
+    assert (status["phase"], status["reason"]) == ("Succeeded", "Completed"), status
+    assert installed.ci("logs", "by-ssh").stdout == "one\n"
+    for name in ("stranger", "unknown"):
+        source["git"]["secretName"] = f"git-{name}"
+        status = finished(installed, f"ssh-{name}", source=source, script="true")
+        assert (status["phase"], status["reason"]) == ("Error", "GitHostKey"), status
+        assert len(status["attempts"]) == 1
 
 
 def test_an_image_without_a_shell_is_prepared_before(installed: Installed, hosted: Hosted) -> None:
