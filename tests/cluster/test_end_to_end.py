@@ -387,21 +387,26 @@ def test_kubectl_ci_is_the_same_program(installed: Installed) -> None:
     assert done.stdout == installed.ci("templates").stdout
 
 
-GATEWAY, OPERATOR = "cijob-gateway", "cijob-operator"
+GATEWAY, OPERATOR, ARCHIVER = "cijob-gateway", "cijob-operator", "cijob-archiver"
 
 
 @pytest.mark.alone  # on a busy node a late start is worth a write
 @pytest.mark.seam
-def test_a_submitted_job_costs_four_writes(installed: Installed) -> None:
+def test_a_submitted_job_costs_four_writes_until_its_end_and_two_after_it(
+    installed: Installed,
+) -> None:
     ended = installed.ci("run", str(PASSING), "--", "sleep", "2")
     name = name_in(ended.stderr)
     log = Path(installed.cluster.kind("get", "audit-log").strip())
-    assert counted(log, installed, name) == [
+    until_its_end = [
         (GATEWAY, "create", "cijobs"),
         (OPERATOR, "create", "pods"),
         (OPERATOR, "patch", "cijobs/status"),
         (OPERATOR, "patch", "cijobs/status"),
     ]
+    clean_up = [(ARCHIVER, "patch", "cijobs/status"), (OPERATOR, "delete", "pods")]
+    installed.cluster.until("the clean-up", lambda: len(counted(log, installed, name)) >= 6, 30)
+    assert counted(log, installed, name) == until_its_end + clean_up
 
 
 def counted(log: Path, installed: Installed, name: str) -> list[tuple[str, str, str]]:
@@ -410,7 +415,11 @@ def counted(log: Path, installed: Installed, name: str) -> list[tuple[str, str, 
     for file in log.parent.glob("audit*.log"):
         with file.open() as lines:
             found += [json.loads(line) for line in lines if name in line]
-    mine = [e for e in found if e["stage"] == "ResponseComplete" and by(e) in {GATEWAY, OPERATOR}]
+    mine = [
+        e
+        for e in found
+        if e["stage"] == "ResponseComplete" and by(e) in {GATEWAY, OPERATOR, ARCHIVER}
+    ]
     mine = [e for e in mine if e["verb"] in {"create", "update", "patch", "delete"}]
     mine = [e for e in mine if e["objectRef"].get("namespace") == installed.namespace]
     return [(by(e), e["verb"], what(e)) for e in sorted(mine, key=lambda e: e["stageTimestamp"])]
