@@ -225,6 +225,20 @@ def test_what_cannot_be_cloned_ends_at_once_and_by_name(
     assert TOKEN not in json.dumps(status)
 
 
+def test_a_server_that_does_not_answer_is_the_platforms_failure(installed: Installed) -> None:
+    status = finished(
+        installed,
+        "unreachable",
+        source={"git": {"url": "https://git.invalid/a.git"}},
+        script="true",
+        startTimeoutSeconds=3,
+        retry={"infrastructureLimit": 1, "backoffSeconds": 1},
+    )
+    assert (status["phase"], status["reason"]) == ("Error", "SourceUnreachable"), status
+    assert len(status["attempts"]) == 2
+    assert "Could not resolve host" in status["message"]
+
+
 def test_ssh_opens_with_the_key_and_known_hosts_of_the_secret(
     installed: Installed, hosted: Hosted
 ) -> None:
