@@ -4,6 +4,6 @@ import os
 
 from hypothesis import settings
 
-settings.register_profile("quick", max_examples=20)
+settings.register_profile("quick", max_examples=10)
 settings.register_profile("full")
 settings.load_profile(os.environ.get("CIJOB_HYPOTHESIS", "full"))

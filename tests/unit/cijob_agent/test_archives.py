@@ -174,7 +174,7 @@ FILES = st.lists(st.tuples(st.lists(_names(), max_size=3), _names(), st.binary()
 
 
 @given(FILES, st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 def test_a_tree_comes_out_as_it_went_in(
     files: list[tuple[list[str], str, bytes, bool]], method: int
 ) -> None:

@@ -49,7 +49,7 @@ LINES = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(st.lists(LINES), st.integers(0, 9), st.integers(0, 9))
 def test_nobody_is_passed_by_somebody_behind(queue: list[Waiting], taken: int, places: int) -> None:
     admitted = admit(queue, taken=taken, places=places)
@@ -58,7 +58,7 @@ def test_nobody_is_passed_by_somebody_behind(queue: list[Waiting], taken: int, p
     assert not admitted or not left or max(admitted) <= min(left)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(deadline=None)
 @given(st.lists(LINES), st.randoms())
 def test_the_order_of_the_question_does_not_matter(queue: list[Waiting], random: object) -> None:
     assert admit(reversed(queue), taken=0, places=3) == admit(queue, taken=0, places=3)

@@ -12,6 +12,8 @@ import pytest
 from unit.cijob_cli.conftest import CI
 from unit.cijob_cli.loopback import Loopback, end, job, log
 
+pytestmark = pytest.mark.process
+
 # Notes each call; answers from files beside it. The port-forward lives until it is killed.
 KUBECTL = """#!/bin/sh
 here=$(dirname "$0")

@@ -9,6 +9,8 @@ from cijob_cli.explaining import largest_parts, secrets_warning, too_large
 from cijob_cli.tree import read_tree
 from unit.cijob_cli.trees import commit_all, git, repository, write
 
+pytestmark = pytest.mark.process
+
 
 def paths(root: Path) -> list[str]:
     return [entry.path for entry in read_tree(root).entries]

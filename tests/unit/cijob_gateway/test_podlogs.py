@@ -233,6 +233,23 @@ def test_a_follow_that_ends_with_the_last_but_one_file_loses_nothing() -> None:
     assert (found.text, found.ids, found.gaps) == (*told(lines(50)), [])
 
 
+@pytest.mark.parametrize("behind", [0, 30])
+def test_a_line_that_the_runtime_cut_where_a_file_ends_is_one_line(behind: int) -> None:
+    logs = PodLogs(plans=deque_of(Plan(stays=True)))
+    cut = [Entry(2 * SECOND, b"the beginning and "), Entry(2 * SECOND + 5, b"the rest\n")]
+    logs.write(*lines(20), cut[0])
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        await logs.until(lambda: len(found.ids) == 20)
+        logs.rotate()
+        logs.write(cut[1], *lines(behind, 21))
+        await ends(logs, found)
+
+    found = followed(logs, script)
+    written = [*lines(20), Entry(2 * SECOND, b"the beginning and the rest\n"), *lines(behind, 21)]
+    assert (found.text, found.ids, found.gaps) == (*told(written), [])
+
+
 def test_a_log_rotated_after_its_last_line_is_whole() -> None:
     logs = PodLogs()
     logs.write(*lines(20))
@@ -396,7 +413,7 @@ steps = st.sampled_from([0, 0, 1, 1000, -1, -1000, 10**6, 2 * SECOND, 9 * SECOND
 texts = st.sampled_from([b"x\n", b"\n", b"\xff\r\n", b"a piece", b"same\n", b"y" * 300 + b"\n"])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.lists(st.tuples(steps, texts), max_size=8), min_size=1, max_size=5),
     st.lists(plans, max_size=8),

@@ -54,7 +54,7 @@ def test_brackets_without_end_are_words() -> None:
 KEYS = st.sampled_from(["stage", "reason", "message"])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(
     st.text()
     | st.dictionaries(st.sampled_from(["stage", "reason", "message"]), st.text()).map(json.dumps)

@@ -159,13 +159,13 @@ def acts(decision: Decision) -> bool:
     )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(deadline=None)
 @given(observations(STATUSES + FINISHED))
 def test_the_same_is_decided_twice(seen: Observation) -> None:
     assert decide(seen, NOON, Policy()) == decide(seen, NOON, Policy())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 @given(observations(STATUSES + FINISHED))
 def test_carried_out_at_the_same_moment_nothing_is_left_to_do(seen: Observation) -> None:
     created: list[str] = []
@@ -181,7 +181,7 @@ def test_carried_out_at_the_same_moment_nothing_is_left_to_do(seen: Observation)
     assert len(created) <= 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 @given(observations())
 def test_nothing_waits_without_a_deadline(seen: Observation) -> None:
     decision = decide(seen, NOON, Policy())
@@ -193,7 +193,7 @@ def test_nothing_waits_without_a_deadline(seen: Observation) -> None:
     assert decision.again > NOON
 
 
-@settings(max_examples=80, deadline=None)
+@settings(deadline=None)
 @given(observations())
 def test_what_is_created_holds_a_place_and_what_is_over_holds_none(seen: Observation) -> None:
     decision = decide(seen, NOON, Policy())
@@ -206,14 +206,14 @@ def test_what_is_created_holds_a_place_and_what_is_over_holds_none(seen: Observa
     assert not (decision.holds_place and decision.wants_place)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(deadline=None)
 @given(observations(FINISHED))
 def test_a_finished_job_is_never_written_again(seen: Observation) -> None:
     decision = decide(seen, NOON, Policy())
     assert (decision.status, decision.create) == (None, None)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(deadline=None)
 @given(observations())
 def test_a_status_never_loses_its_results(seen: Observation) -> None:
     decision = decide(seen, NOON, Policy())
@@ -222,7 +222,7 @@ def test_a_status_never_loses_its_results(seen: Observation) -> None:
         assert "results" not in status_patch(seen.job.status, decision.status)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(deadline=None)
 @given(observations())
 def test_a_job_that_may_start_once_never_starts_without_its_intent(seen: Observation) -> None:
     decision = decide(seen, NOON, Policy())

@@ -224,7 +224,7 @@ def test_a_repeated_job_s_clock_begins_anew() -> None:
 # -- lengths ----------------------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(st.text(max_size=300), st.integers(min_value=10, max_value=200))
 def test_shortened_is_short(text: str, length: int) -> None:
     short = statuses.shortened(text, length)

@@ -9,6 +9,8 @@ from localcluster.components import Component
 from localcluster.errors import ClusterError, Missing
 from localcluster.settings import Settings
 
+pytestmark = pytest.mark.process
+
 HELLO = Component("hello", ("example.org/hello",), 0.1)
 
 
