@@ -13,6 +13,9 @@ Used by follows.py. What the log API can do and cannot decides the rules here:
 - A container that ends while the kubelet still reads its last but one file ends the follow at the
   end of that file, and the last line is not in the newest one, though nothing is missing. No file
   is shorter than the seconds between the kubelet's rotations: lines that begin sooner follow.
+- A runtime that is told to begin a new file cuts the line that it is writing: its beginning ends
+  the old file, without a newline, and the rest begins the new one, with a time of its own. A follow
+  that crosses gives them as one line; so does who reads the two files one after the other.
 - A node whose clock is set back by more than 5 s at the very moment when a follow is cut hides
   lines behind `sinceTime`. That is not guarded against.
 """
@@ -86,6 +89,7 @@ class PodLog:
         self._outcome = Outcome.READ
         self._rest = NOTHING
         self._file_ended = False  # the place is where a file of the log ends
+        self._cut = NOTHING  # what stands there of a line that goes on in the next file
         self._agreeing = 0  # answers in a row that have ended alike, and added nothing
         self._idle = 0  # pauses since lines came
         self._refusals = 0
@@ -192,10 +196,24 @@ class PodLog:
         if lines:
             self._idle = self._refusals = self._agreeing = 0
             self._file_ended = False
-        for batch in batches(lines, self._source.attempt):
+        cut, given = self._cut, self._joined(lines)
+        for batch in batches(given, self._source.attempt):
             self.last = batch.last
             self._place = Place(self.last, batch.lines[-1])
+            if cut and len(batch.lines) == 1:  # in this file stands only the rest of it
+                self._place = Place(lines.id_of(0, self._source.attempt), lines.texts[0])
+            cut = NOTHING
             yield batch
+
+    def _joined(self, lines: Lines) -> Lines:
+        """The lines that begin a file, behind what the file before it had of the first."""
+        cut = self._cut
+        if not (cut and lines):
+            return lines
+        self._cut = NOTHING
+        (timestamp, k, text), rest = next(cut.rows()), lines.part(1)
+        first = (timestamp, k, text + lines.texts[0])
+        return Lines.of_rows([first, *rest.rows()])
 
     async def _live(self) -> AsyncGenerator[Batch]:
         reading = self._open(follow=True)
@@ -251,7 +269,7 @@ class PodLog:
             return
         if reading.resume.found:
             self._agree(reading)
-            self._file_ended = reading.at_a_line_end
+            self._file_ended = True
 
     def _lose(self, resume: Resume) -> Gap | None:
         """The place is not in the log: go on where the log begins now."""
@@ -271,6 +289,7 @@ class PodLog:
         self._place = Place()
         since = seconds_between(after, resume.first) if resume.first else ROTATION_SECONDS
         if self._file_ended and 0 <= since < ROTATION_SECONDS:  # the next file
+            self._cut, self._rest = self._rest, NOTHING
             return None
         return Gap(
             f"line {self.last} is not in the log any more, as the node keeps the newest file only;"

@@ -56,11 +56,6 @@ class Reading:
             return False
         return seconds_between(self._after.timestamp, resume.newest) > OVERDUE_SECONDS
 
-    @property
-    def at_a_line_end(self) -> bool:
-        """Whether the answer ended where a line did."""
-        return not self.rest and not self._parser.strange
-
     async def lines(self) -> AsyncGenerator[Lines]:
         """Lines behind the place, as they come; empty ones show that something came.
 
