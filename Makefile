@@ -66,8 +66,8 @@ unit: ## unit tests: no cluster, no network, under 10 s
 	CIJOB_HYPOTHESIS=quick pytest tests/unit -m 'not process' -n 2 -q
 
 .PHONY: processes
-processes: ## tests that start programs as a user does, without a cluster
-	pytest tests/unit -m process -n 2 -q
+processes: ## tests that start programs as a user does, and properties looked for longer
+	pytest tests/unit -m 'process or hypothesis' -n 2 -q
 
 .PHONY: soak
 soak: setup ## the long versions of the chaos tests
