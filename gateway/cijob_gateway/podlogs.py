@@ -24,12 +24,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from enum import Enum
 from typing import Self
 
 from cijob_api.lines import NOTHING, LineId, Lines, Resume, seconds_between
 from cijob_gateway.logitems import Batch, Gap, batches
-from cijob_gateway.readings import Place, Reading, Steps, stop
+from cijob_gateway.readings import Outcome, Place, Reading, Steps, joined, stop
 from cijob_kube.api import Api
 from cijob_kube.errors import ApiError, Gone, Unavailable
 
@@ -67,14 +66,6 @@ class Source:
     def path(self) -> str:
         """Where the API server has it."""
         return f"/api/v1/namespaces/{self.namespace}/pods/{self.pod}/log"
-
-
-class Outcome(Enum):
-    """What a read came to."""
-
-    READ = "the place was found, and the answer read to its end"
-    ABSENT = "the answer has an end, and the place is not in it"
-    FAILED = "there was no answer, or no end of it"
 
 
 class PodLog:
@@ -196,24 +187,14 @@ class PodLog:
         if lines:
             self._idle = self._refusals = self._agreeing = 0
             self._file_ended = False
-        cut, given = self._cut, self._joined(lines)
-        for batch in batches(given, self._source.attempt):
+        cut, self._cut = (self._cut, NOTHING) if lines else (NOTHING, self._cut)
+        for batch in batches(joined(cut, lines), self._source.attempt):
             self.last = batch.last
             self._place = Place(self.last, batch.lines[-1])
             if cut and len(batch.lines) == 1:  # in this file stands only the rest of it
                 self._place = Place(lines.id_of(0, self._source.attempt), lines.texts[0])
             cut = NOTHING
             yield batch
-
-    def _joined(self, lines: Lines) -> Lines:
-        """The lines that begin a file, behind what the file before it had of the first."""
-        cut = self._cut
-        if not (cut and lines):
-            return lines
-        self._cut = NOTHING
-        (timestamp, k, text), rest = next(cut.rows()), lines.part(1)
-        first = (timestamp, k, text + lines.texts[0])
-        return Lines.of_rows([first, *rest.rows()])
 
     async def _live(self) -> AsyncGenerator[Batch]:
         reading = self._open(follow=True)

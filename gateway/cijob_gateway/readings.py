@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, cast
 
 from cijob_api.lines import NOTHING, LineId, Lines, Parser, Resume, seconds_between
@@ -23,6 +24,14 @@ class Place:
     after: LineId | None = None
     text: bytes | None = None
     """The bytes of that line, where they are known: another line with its id is another log."""
+
+
+class Outcome(Enum):
+    """What a read came to."""
+
+    READ = "the place was found, and the answer read to its end"
+    ABSENT = "the answer has an end, and the place is not in it"
+    FAILED = "there was no answer, or no end of it"
 
 
 class Reading:
@@ -67,6 +76,15 @@ class Reading:
                 if self._parser.strange:
                     return
         self.rest = self.resume.feed(self._parser.finish())
+
+
+def joined(cut: Lines, lines: Lines) -> Lines:
+    """The lines that begin a file of a log, behind what the file before it has of the first."""
+    if not (cut and lines):
+        return lines
+    (timestamp, k, text), *_ = cut.rows()
+    first = (timestamp, k, text + lines.texts[0])
+    return Lines.of_rows([first, *lines.part(1).rows()])
 
 
 class Steps:
