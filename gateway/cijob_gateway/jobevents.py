@@ -13,8 +13,8 @@ from cijob_api.cloudevents import DETAILS, CloudEvent
 from cijob_api.lines import LineId
 from cijob_api.objects import CIJob
 from cijob_api.statuses import Attempt
-from cijob_gateway.follows import Follows
-from cijob_gateway.logitems import Batch, Closed, End, Gap, Item, State
+from cijob_gateway.logs.follows import Follows
+from cijob_gateway.logs.logitems import Batch, Closed, End, Gap, Item, State
 
 
 class JobEvents:

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from cijob_api import names
 from cijob_api.objects import CIJob
 from cijob_api.reasons import Phase
-from cijob_gateway.archive import Entry
 from cijob_gateway.errors import BadRequest
+from cijob_gateway.logs.archive import Entry
 from cijob_gateway.records import Age, Records, age
 from cijob_gateway.watches import Json, Watch
 

@@ -20,9 +20,9 @@ from starlette.types import ASGIApp
 from cijob_api.objects import CIJob, CIJobTemplate
 from cijob_gateway import metrics, sweeps
 from cijob_gateway.app import internal_app, user_app
-from cijob_gateway.follows import Follows
 from cijob_gateway.jobs import Jobs
 from cijob_gateway.login import Login
+from cijob_gateway.logs.follows import Follows
 from cijob_gateway.parts import Parts
 from cijob_gateway.settings import Settings, read_settings
 from cijob_gateway.store import Store

@@ -10,9 +10,9 @@ from fastapi import Depends, Path, Request
 
 from cijob_api.fields import DNS_NAME
 from cijob_api.objects import CIJob, CIJobTemplate
-from cijob_gateway.follows import Follows
 from cijob_gateway.jobs import Jobs
 from cijob_gateway.login import Caller, Login, Right
+from cijob_gateway.logs.follows import Follows
 from cijob_gateway.settings import Settings
 from cijob_gateway.store import Store
 from cijob_gateway.watches import Json, Watch

@@ -11,8 +11,8 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import cast
 
-from cijob_gateway.archive import Entry, final_name, index_prefix
 from cijob_gateway.errors import Down
+from cijob_gateway.logs.archive import Entry, final_name, index_prefix
 from cijob_gateway.store import Store
 from cijob_gateway.submissions import ULID
 from cijob_gateway.watches import Json

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from cijob_gateway import metrics
 from cijob_gateway.errors import Problem
-from cijob_gateway.logitems import Batch, Closed, End, Gap, Item, State
+from cijob_gateway.logs.logitems import Batch, Closed, End, Gap, Item, State
 
 Json = dict[str, Any]
 HEARTBEAT = b": heartbeat\n\n"

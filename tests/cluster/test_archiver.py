@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cijob_gateway.archive import final_name, index_prefix, tail_name
+from cijob_gateway.logs.archive import final_name, index_prefix, tail_name
 from kit.archiver import Archiver, Bucket, running
 from kit.cluster import Cluster, fresh_namespace
 from kit.gateway import Minio, minio_program

@@ -18,7 +18,7 @@ from kubernetes.aio.client import Configuration
 
 from cijob_api.lines import LineId
 from cijob_api.objects import CIJob
-from cijob_gateway.follows import Batch, End, Follows, Gap, Item
+from cijob_gateway.logs.follows import Batch, End, Follows, Gap, Item
 from cijob_gateway.watches import Watch
 from cijob_kube.api import Api
 from kit.cluster import Cluster

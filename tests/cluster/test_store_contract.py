@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from cijob_gateway.archivelogs import ArchivedLog, Where
 from cijob_gateway.errors import Down
-from cijob_gateway.logitems import Batch
+from cijob_gateway.logs.archivelogs import ArchivedLog, Where
+from cijob_gateway.logs.logitems import Batch
 from cijob_gateway.settings import S3Settings
 from cijob_gateway.store import CHUNK_BYTES, Store
 from kit.gateway import Minio, minio_program

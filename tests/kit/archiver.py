@@ -15,7 +15,7 @@ from typing import Any
 from minio import Minio as Client
 
 from cijob_api.lines import Lines, Ordinals
-from cijob_gateway.archive import End, end_name, log_prefix, parse
+from cijob_gateway.logs.archive import End, end_name, log_prefix, parse
 from kit.cluster import Cluster
 from kit.gateway import Minio
 from kit.operator import free_port

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cijob_api.lines import LineId, Lines, Ordinals
-from cijob_gateway import archive
 from cijob_gateway.errors import Down
+from cijob_gateway.logs import archive
 from cijob_gateway.store import CHUNK_BYTES, Content, Store, Stored
 
 WHEN = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from cijob_api.lines import LineId
-from cijob_gateway.archive import Chunk, End, Notes, end_name, list_chunks, read_end
 from cijob_gateway.archiver import metrics
 from cijob_gateway.archiver.digests import digest_of
 from cijob_gateway.archiver.spools import LogSpool, Spool
 from cijob_gateway.archiver.uploads import Bucket, Log, patiently, upload
-from cijob_gateway.logitems import Batch
-from cijob_gateway.podlogs import PACE, PodLog, Source
+from cijob_gateway.logs.archive import Chunk, End, Notes, end_name, list_chunks, read_end
+from cijob_gateway.logs.logitems import Batch
+from cijob_gateway.logs.podlogs import PACE, PodLog, Source
 from cijob_kube.api import Api
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterable
 
 from cijob_api.lines import Ordinals
-from cijob_gateway.archive import Chunk, parse
+from cijob_gateway.logs.archive import Chunk, parse
 from cijob_gateway.store import Store
 
 

@@ -13,13 +13,13 @@ from cijob_api import names
 from cijob_api.errors import Malformed
 from cijob_api.objects import CIJob
 from cijob_api.statuses import Attempt
-from cijob_gateway.archive import End, final_name, job_prefix, list_chunks, tail_name
 from cijob_gateway.archiver import metrics, records
 from cijob_gateway.archiver.attempts import JSON, Subject, Tools, archive
 from cijob_gateway.archiver.digests import digest_of
 from cijob_gateway.archiver.pods import Pod
 from cijob_gateway.archiver.uploads import TEXT, Log, patiently
-from cijob_gateway.rooms import has_started
+from cijob_gateway.logs.archive import End, final_name, job_prefix, list_chunks, tail_name
+from cijob_gateway.logs.rooms import has_started
 from cijob_gateway.watches import Json
 from cijob_kube.errors import ApiError, Conflict, Denied, Gone, Invalid, Unavailable
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from cijob_api import names
 from cijob_api.fields import Model
 from cijob_api.objects import Resource
-from cijob_gateway.readings import CONTAINER
+from cijob_gateway.logs.readings import CONTAINER
 from cijob_gateway.watches import Json, Key, Watch
 from cijob_kube.api import Api
 

@@ -14,7 +14,7 @@ from cijob_api.lines import Ordinals
 from cijob_api.reasons import Phase
 from cijob_api.statuses import CIJobStatus, Failure, LogResult, Results
 from cijob_api.trimming import ARCHIVER_BYTES, shorten, shorten_tail, trim_status
-from cijob_gateway.archive import Chunk, End, Entry, parse
+from cijob_gateway.logs.archive import Chunk, End, Entry, parse
 from cijob_gateway.store import Store
 from cijob_gateway.watches import Json
 

@@ -6,8 +6,8 @@ Run by the leader. A CIJob that is there keeps its archive, whatever its age.
 import logging
 from datetime import datetime, timedelta
 
-from cijob_gateway.archive import Entry
 from cijob_gateway.archiver import metrics
+from cijob_gateway.logs.archive import Entry
 from cijob_gateway.store import Store
 
 logger = logging.getLogger(__name__)

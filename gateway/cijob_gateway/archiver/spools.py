@@ -14,9 +14,9 @@ from itertools import count
 from pathlib import Path
 
 from cijob_api.lines import LineId, Ordinals
-from cijob_gateway.archive import CHUNK_BYTES, Notes, compose, parse
 from cijob_gateway.archiver import metrics
-from cijob_gateway.logitems import Batch
+from cijob_gateway.logs.archive import CHUNK_BYTES, Notes, compose, parse
+from cijob_gateway.logs.logitems import Batch
 
 # A log may always have so much here, or 300 of them could stop each other for ever.
 LEAST_BYTES = 1024 * 1024

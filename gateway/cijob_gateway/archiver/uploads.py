@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from cijob_gateway.archive import chunk_name
 from cijob_gateway.archiver import metrics
 from cijob_gateway.archiver.spools import LogSpool, Segment
 from cijob_gateway.errors import Down
+from cijob_gateway.logs.archive import chunk_name
 from cijob_gateway.store import Store
 
 T = TypeVar("T")

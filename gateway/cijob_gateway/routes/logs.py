@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from cijob_api.lines import LineId, Parser
 from cijob_api.objects import CIJob
 from cijob_gateway import streams
-from cijob_gateway.archivedtexts import ArchivedText, archived_text
 from cijob_gateway.errors import BadRequest
+from cijob_gateway.logs.archivedtexts import ArchivedText, archived_text
 from cijob_gateway.parts import Call, Called, Name, Namespace
 from cijob_gateway.watches import Json
 

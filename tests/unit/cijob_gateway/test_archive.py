@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cijob_api.lines import LineId, Lines, Ordinals
-from cijob_gateway.archive import (
+from cijob_gateway.logs.archive import (
     Chunk,
     Corrupt,
     Entry,

@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 import pytest
 
 from cijob_api.lines import LineId
-from cijob_gateway import archivelogs, portions
-from cijob_gateway.archive import Corrupt
-from cijob_gateway.archivelogs import ArchivedLog, Where
 from cijob_gateway.errors import Down
-from cijob_gateway.logitems import Batch, Gap
+from cijob_gateway.logs import archivelogs, portions
+from cijob_gateway.logs.archive import Corrupt
+from cijob_gateway.logs.archivelogs import ArchivedLog, Where
+from cijob_gateway.logs.logitems import Batch, Gap
 from kit.kubelet import stamp
 from kit.objects import Archive, MemoryStore
 

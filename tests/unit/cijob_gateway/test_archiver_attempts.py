@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from cijob_api.lines import Ordinals
-from cijob_gateway.archive import End, Notes, chunk_name, end_name, parse
 from cijob_gateway.archiver.attempts import Subject, Tools, archive
 from cijob_gateway.archiver.spools import Spool
 from cijob_gateway.archiver.uploads import Bucket, Log
+from cijob_gateway.logs.archive import End, Notes, chunk_name, end_name, parse
 from cijob_kube.errors import LeaseLost
 from kit.kubelet import SECOND, Entry
 from kit.logserver import LogServer, PodLogs

@@ -8,7 +8,6 @@ import pytest
 
 from cijob_api.lines import Lines, Ordinals
 from cijob_api.trimming import ARCHIVER_BYTES
-from cijob_gateway.archive import End, compose, list_chunks
 from cijob_gateway.archiver.records import (
     TAIL_BYTES,
     final,
@@ -19,6 +18,7 @@ from cijob_gateway.archiver.records import (
     results,
     tail_of,
 )
+from cijob_gateway.logs.archive import End, compose, list_chunks
 from kit.objects import MemoryStore
 
 SHA = "0" * 64

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from cijob_api.lines import LONGEST, Lines, Ordinals
-from cijob_gateway.archive import CHUNK_BYTES, PREFIX_BYTES, Notes, compose, parse
 from cijob_gateway.archiver.spools import LEAST_BYTES, LogSpool, Segment, Spool
-from cijob_gateway.logitems import Batch
+from cijob_gateway.logs.archive import CHUNK_BYTES, PREFIX_BYTES, Notes, compose, parse
+from cijob_gateway.logs.logitems import Batch
 
 MIB = 2**20
 

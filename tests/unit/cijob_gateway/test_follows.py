@@ -12,8 +12,8 @@ import pytest
 from cijob_api.lines import LineId
 from cijob_api.objects import CIJob
 from cijob_gateway.errors import Down
-from cijob_gateway.follows import Batch, End, Follows, Gap, Item, State
-from cijob_gateway.podlogs import Pace
+from cijob_gateway.logs.follows import Batch, End, Follows, Gap, Item, State
+from cijob_gateway.logs.podlogs import Pace
 from kit.kubelet import SECOND, Entry
 from kit.logserver import LogServer, Plan, PodLogs
 from kit.objects import Archive, MemoryStore

@@ -8,9 +8,9 @@ import pytest
 
 from cijob_api.lines import LineId, Lines
 from cijob_api.objects import CIJob
-from cijob_gateway.follows import Follows
 from cijob_gateway.jobevents import JobEvents
-from cijob_gateway.logitems import Batch, Closed, End, Gap, Item, State
+from cijob_gateway.logs.follows import Follows
+from cijob_gateway.logs.logitems import Batch, Closed, End, Gap, Item, State
 
 T = "2026-01-01T00:00:00.00000000{}Z"
 

@@ -10,9 +10,9 @@ import pytest
 
 from cijob_api.objects import CIJob
 from cijob_gateway import listings
-from cijob_gateway.archive import Entry, final_name
 from cijob_gateway.errors import BadRequest, Down
 from cijob_gateway.listings import Filter
+from cijob_gateway.logs.archive import Entry, final_name
 from cijob_gateway.records import Records
 from cijob_gateway.watches import Json, Watch
 from cijob_kube.api import Api

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cijob_api.lines import LineId, Parser
-from cijob_gateway.logitems import Batch, Gap
-from cijob_gateway.podlogs import Pace, PodLog, Source
+from cijob_gateway.logs.logitems import Batch, Gap
+from cijob_gateway.logs.podlogs import Pace, PodLog, Source
 from kit.kubelet import SECOND, Entry, served
 from kit.logserver import LogServer, Plan, PodLogs
 

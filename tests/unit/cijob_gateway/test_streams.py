@@ -7,7 +7,7 @@ from typing import Any
 
 from cijob_api.lines import Lines
 from cijob_gateway.errors import Forbidden
-from cijob_gateway.follows import Batch, End, Gap, Item, State
+from cijob_gateway.logs.follows import Batch, End, Gap, Item, State
 from cijob_gateway.streams import HEARTBEAT, Stream, Terms, encode, events
 
 T = "2026-01-01T00:00:00.000000000Z"

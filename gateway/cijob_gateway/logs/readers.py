@@ -11,14 +11,14 @@ from contextlib import aclosing, suppress
 
 from cijob_api.lines import LineId
 from cijob_api.statuses import Attempt
-from cijob_gateway.archive import Corrupt
-from cijob_gateway.archivelogs import missing
-from cijob_gateway.beginnings import Beginning, Wish, find_tail
 from cijob_gateway.errors import Down
-from cijob_gateway.joinedlogs import JoinedLog
-from cijob_gateway.logitems import Batch, Closed, End, Gap, Item, State, Tally
-from cijob_gateway.rooms import Room, ended_before, has_started, may_be_late
-from cijob_gateway.sharedlogs import Seat, SharedLog
+from cijob_gateway.logs.archive import Corrupt
+from cijob_gateway.logs.archivelogs import missing
+from cijob_gateway.logs.beginnings import Beginning, Wish, find_tail
+from cijob_gateway.logs.joinedlogs import JoinedLog
+from cijob_gateway.logs.logitems import Batch, Closed, End, Gap, Item, State, Tally
+from cijob_gateway.logs.rooms import Room, ended_before, has_started, may_be_late
+from cijob_gateway.logs.sharedlogs import Seat, SharedLog
 
 # A follow is some milliseconds behind a read of the same log; after this it is read again.
 SEAT_SECONDS = 1.0

@@ -27,8 +27,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from cijob_api.lines import NOTHING, LineId, Lines, Resume, seconds_between
-from cijob_gateway.logitems import Batch, Gap, batches
-from cijob_gateway.readings import Outcome, Place, Reading, Steps, joined, stop
+from cijob_gateway.logs.logitems import Batch, Gap, batches
+from cijob_gateway.logs.readings import Outcome, Place, Reading, Steps, joined, stop
 from cijob_kube.api import Api
 from cijob_kube.errors import ApiError, Gone, Unavailable
 

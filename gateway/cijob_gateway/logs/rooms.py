@@ -13,11 +13,11 @@ from typing import Protocol, cast
 from cijob_api.lines import seconds_between
 from cijob_api.objects import CIJob
 from cijob_api.statuses import Attempt
-from cijob_gateway.archivelogs import ArchivedLog, Where
-from cijob_gateway.joinedlogs import JoinedLog
-from cijob_gateway.podlogs import ROTATION_SECONDS, Pace, PodLog, Source
-from cijob_gateway.readings import stop
-from cijob_gateway.sharedlogs import SharedLog
+from cijob_gateway.logs.archivelogs import ArchivedLog, Where
+from cijob_gateway.logs.joinedlogs import JoinedLog
+from cijob_gateway.logs.podlogs import ROTATION_SECONDS, Pace, PodLog, Source
+from cijob_gateway.logs.readings import stop
+from cijob_gateway.logs.sharedlogs import SharedLog
 from cijob_gateway.store import Store
 from cijob_kube.api import Api
 

@@ -12,9 +12,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from cijob_api.lines import LineId
-from cijob_gateway.joinedlogs import JoinedLog
-from cijob_gateway.logitems import Batch, Gap
-from cijob_gateway.readings import stop
+from cijob_gateway.logs.joinedlogs import JoinedLog
+from cijob_gateway.logs.logitems import Batch, Gap
+from cijob_gateway.logs.readings import stop
 
 
 @dataclass

@@ -10,11 +10,11 @@ from contextlib import aclosing
 from typing import Self
 
 from cijob_api.lines import LineId
-from cijob_gateway.archive import Corrupt
-from cijob_gateway.archivelogs import ArchivedLog
 from cijob_gateway.errors import Down
-from cijob_gateway.logitems import Batch, Gap
-from cijob_gateway.podlogs import PodLog
+from cijob_gateway.logs.archive import Corrupt
+from cijob_gateway.logs.archivelogs import ArchivedLog
+from cijob_gateway.logs.logitems import Batch, Gap
+from cijob_gateway.logs.podlogs import PodLog
 
 # How often the archive is asked for what comes behind a line, with a pause of the log's between.
 FILL_TRIES = 12

@@ -5,10 +5,10 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 
 from cijob_api.lines import LineId
-from cijob_gateway.archive import Corrupt
-from cijob_gateway.archivelogs import ArchivedLog
 from cijob_gateway.errors import Down
-from cijob_gateway.logitems import Batch, Item
+from cijob_gateway.logs.archive import Corrupt
+from cijob_gateway.logs.archivelogs import ArchivedLog
+from cijob_gateway.logs.logitems import Batch, Item
 
 
 @dataclass(frozen=True)

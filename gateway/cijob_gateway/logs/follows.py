@@ -12,11 +12,11 @@ from contextlib import aclosing, asynccontextmanager
 
 from cijob_api.lines import LineId
 from cijob_api.objects import CIJob
-from cijob_gateway.beginnings import Wish
-from cijob_gateway.logitems import Batch, End, Gap, Item, State
-from cijob_gateway.podlogs import PACE, Pace
-from cijob_gateway.readers import Reader
-from cijob_gateway.rooms import KEEP_BYTES, Ground, JobSource, Room
+from cijob_gateway.logs.beginnings import Wish
+from cijob_gateway.logs.logitems import Batch, End, Gap, Item, State
+from cijob_gateway.logs.podlogs import PACE, Pace
+from cijob_gateway.logs.readers import Reader
+from cijob_gateway.logs.rooms import KEEP_BYTES, Ground, JobSource, Room
 from cijob_gateway.store import Store
 from cijob_kube.api import Api
 

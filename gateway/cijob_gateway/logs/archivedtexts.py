@@ -10,10 +10,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from cijob_api.objects import CIJob
-from cijob_gateway.archive import Corrupt, End
-from cijob_gateway.archivelogs import ArchivedLog, Where
 from cijob_gateway.errors import Down
-from cijob_gateway.rooms import has_started
+from cijob_gateway.logs.archive import Corrupt, End
+from cijob_gateway.logs.archivelogs import ArchivedLog, Where
+from cijob_gateway.logs.rooms import has_started
 from cijob_gateway.store import Store
 
 

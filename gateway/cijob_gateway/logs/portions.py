@@ -10,8 +10,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import cast
 
-from cijob_gateway.archive import Chunk, Corrupt
-from cijob_gateway.readings import stop
+from cijob_gateway.logs.archive import Chunk, Corrupt
+from cijob_gateway.logs.readings import stop
 from cijob_gateway.store import Store
 
 PORTION_BYTES = 1024 * 1024

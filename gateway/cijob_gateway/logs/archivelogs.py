@@ -11,11 +11,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from cijob_api.lines import LOOK_BACK, LineId, Lines, Ordinals, Resume, seconds_between
-from cijob_gateway import archive
-from cijob_gateway.archive import Chunk, Corrupt, Notes
 from cijob_gateway.errors import Down
-from cijob_gateway.logitems import Batch, Gap, Tally, batches
-from cijob_gateway.portions import Portions, last_parts, parts_of
+from cijob_gateway.logs import archive
+from cijob_gateway.logs.archive import Chunk, Corrupt, Notes
+from cijob_gateway.logs.logitems import Batch, Gap, Tally, batches
+from cijob_gateway.logs.portions import Portions, last_parts, parts_of
 from cijob_gateway.store import Store
 
 # So much of the chunk before is read, too, so that equal timestamps are counted as they were.
