@@ -242,7 +242,8 @@ def test_a_gateway_that_does_not_answer_ends_a_job_by_its_name(own: Operator, pr
     own.settings["CIJOB_GATEWAY"] = "http://127.0.0.1:1"
     own.start()
     said = {"source": TREE.source, "command": ["true"], "prepare": prepare}
-    own.submit("alone", **said, startTimeoutSeconds=3, retry=NEVER_AGAIN)
+    # Longer than a Pod takes to start on a busy machine: else it is that which is told.
+    own.submit("alone", **said, startTimeoutSeconds=15, retry=NEVER_AGAIN)
     status = own.finished("alone")
     assert end(status) == ("Error", "SourceUnreachable", None)
     assert "127.0.0.1:1 does not answer" in status["message"]
