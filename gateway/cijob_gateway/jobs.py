@@ -79,7 +79,7 @@ class Jobs:
         try:
             job = await self._api.create(path, body, **query)
         except AlreadyExists:
-            return await self._known(body, identity), False
+            return await self._known(body, identity, asked), False
         if dry_run:
             job["metadata"].pop("managedFields", None)
             return job, False
@@ -88,7 +88,7 @@ class Jobs:
         self._watch.put(job)
         return job, True
 
-    async def _known(self, body: Json, identity: Identity) -> Json:
+    async def _known(self, body: Json, identity: Identity, asked_for: Submission) -> Json:
         """The job that is there under that name, if the same request made it."""
         name = body["metadata"]["name"]
         there = await self._api.get(_path(identity.namespace, name))
@@ -96,7 +96,9 @@ class Jobs:
         before = notes.get(names.ANNOTATION_IDEMPOTENCY, "")
         asked = body["metadata"]["annotations"].get(names.ANNOTATION_IDEMPOTENCY)
         if asked and before == asked:
-            return there
+            # The gateway that began it may have been killed before its Secret was there.
+            half_made = asked_for.secrets and names.ANNOTATION_AWAITS_SECRET in notes
+            return await self._give_secret(there, asked_for, again=True) if half_made else there
         if asked and before and same_key(before, asked):
             raise IdempotencyMismatch(f"this Idempotency-Key made job {name} from another request")
         raise NameTaken(f"there is a job {name} already; choose another name, or leave it out")
@@ -132,16 +134,19 @@ class Jobs:
         else:
             metrics.saved_bytes.inc(stored.size)
 
-    async def _give_secret(self, job: Json, asked: Submission) -> Json:
+    async def _give_secret(self, job: Json, asked: Submission, *, again: bool = False) -> Json:
         """The job is there and waits; make its Secret, then let it run.
 
         Killed in between, nothing runs without its secret: the sweep removes what is half made.
         """
         namespace = job["metadata"]["namespace"]
+        path = f"/api/v1/namespaces/{namespace}/secrets"
         try:
-            await self._api.create(
-                f"/api/v1/namespaces/{namespace}/secrets", secret(job, asked.secrets)
-            )
+            try:
+                await self._api.create(path, secret(job, asked.secrets))
+            except AlreadyExists:
+                if not again:  # somebody else's: the job must not run with it
+                    raise
             return await self._unsuspend(job, to=asked.spec.get("suspend"))
         except ApiError:
             # What cannot be completed must not be left for the sweep if we can help it.

@@ -79,7 +79,9 @@ def manifest(asked: Submission, identity: Identity, **annotations: str) -> Json:
     notes = {names.ANNOTATION_SUBMITTER: identity.submitter, **annotations}
     spec = dict(asked.spec)
     if identity.key:
-        notes[names.ANNOTATION_IDEMPOTENCY] = fingerprint(identity.key, asked)
+        # With who asks: another's key, guessed or seen, opens nothing.
+        key = f"{identity.submitter}\0{identity.key}"
+        notes[names.ANNOTATION_IDEMPOTENCY] = fingerprint(key, asked)
     if asked.secrets:
         notes[names.ANNOTATION_AWAITS_SECRET] = "true"
         own = {"secretName": secret_name(name), "keys": sorted(asked.secrets)}
