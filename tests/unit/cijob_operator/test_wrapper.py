@@ -1,5 +1,6 @@
 """The wrapper, run for real by three shells. Only its folder is another one than in a Pod."""
 
+import contextlib
 import os
 import select
 import shlex
@@ -56,6 +57,7 @@ class Container:
             stderr=subprocess.PIPE,
             text=True,
             env={"PATH": os.environ["PATH"], **(env or {})},
+            start_new_session=True,
         )
         self.started.append(process)
         return process
@@ -82,7 +84,9 @@ def container(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Contai
     made = Container(request.param, tmp_path)
     yield made
     for process in made.started:
-        process.kill()
+        # In a Pod all ends with the wrapper; here its killer would sleep out the grace.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
 
