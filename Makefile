@@ -66,7 +66,7 @@ unit: ## unit tests: no cluster, no network, under 10 s
 	CIJOB_HYPOTHESIS=quick pytest tests/unit -m 'not process' -n 2 -q
 
 .PHONY: processes
-processes: ## tests that start programs as a user does, and properties looked for longer
+processes: ## tests that start programs or servers, and properties looked for longer
 	pytest tests/unit -m 'process or hypothesis' -n 2 -q
 
 .PHONY: soak

@@ -1,5 +1,6 @@
 """Fixtures of every cluster test: the cluster, its seams, and a namespace of one's own."""
 
+import fcntl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,8 +48,11 @@ def _seam(request: pytest.FixtureRequest) -> None:
 def crds(cluster: Cluster) -> None:
     """The custom resources of this tree."""
     files = [f"-f{path}" for path in sorted((ROOT / "crds").glob("*.yaml"))]
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", *files)
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", *files)
+    with (ROOT / ".local" / "crds.lock").open("w") as lock:
+        # Several workers on a fresh cluster would create the same resource at the same moment.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        cluster.kubectl("apply", "--server-side", "--force-conflicts", *files)
+        cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", *files)
 
 
 @pytest.fixture(scope="module")

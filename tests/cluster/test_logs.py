@@ -24,6 +24,10 @@ from cijob_kube.api import Api
 from kit.cluster import Cluster
 from kit.operator import Operator
 
+# A TLS connection whose stream was left closes when the event loop is gone already (aiohttp's
+# documentation, "Graceful Shutdown"); in a server the loop goes on.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 SECONDS = 180
 
 

@@ -25,6 +25,8 @@ from unit.cijob_agent.forging import (
     wide_archive,
 )
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:

@@ -28,6 +28,8 @@ from unit.cijob_agent.gateways import (
     unsized,
 )
 
+pytestmark = pytest.mark.process
+
 BODY = bytes(range(256)) * 4000
 PATIENT = Patience(total=20, login=10, first_pause=0.001, longest_pause=0.002)
 HASTY = Patience(total=0.05, login=0.02, answer=0.05, first_pause=0.001, longest_pause=0.002)

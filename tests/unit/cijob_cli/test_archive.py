@@ -16,6 +16,8 @@ from cijob_cli.errors import SourceRefused
 from cijob_cli.tree import read_tree
 from unit.cijob_cli.trees import write
 
+pytestmark = pytest.mark.process
+
 
 def is_inside(path: str, folder: str) -> bool:
     return path.startswith(folder + "/")

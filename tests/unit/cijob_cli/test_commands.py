@@ -11,6 +11,8 @@ from cijob_cli.main import COMMANDS
 from unit.cijob_cli.conftest import CI
 from unit.cijob_cli.loopback import Loopback, end, job, log, problem
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def jobs(gateway: Loopback) -> None:

@@ -5,7 +5,7 @@ import pytest
 from unit.cijob_cli.conftest import CI
 from unit.cijob_cli.loopback import HANG, Loopback, end, event, job, log, problem, status
 
-pytestmark = pytest.mark.usefixtures("project")
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("project")]
 RECONNECT = event("reconnect", {})
 
 

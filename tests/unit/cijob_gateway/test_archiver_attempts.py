@@ -17,6 +17,8 @@ from kit.kubelet import SECOND, Entry
 from kit.logserver import LogServer, PodLogs
 from kit.objects import MemoryStore
 
+pytestmark = pytest.mark.process
+
 LOG = Log("ci", "uid", 1)
 
 

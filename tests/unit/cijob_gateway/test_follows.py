@@ -18,6 +18,8 @@ from kit.kubelet import SECOND, Entry
 from kit.logserver import LogServer, Plan, PodLogs
 from kit.objects import Archive, MemoryStore
 
+pytestmark = pytest.mark.process
+
 AT_ONCE = Pace(first=0.0005, most=0.002, silent=0.05, tries=3)
 TIME = "2026-03-01T12:00:00Z"
 LINE = 10**8

@@ -15,6 +15,8 @@ from cijob_gateway.logs.podlogs import Pace, PodLog, Source
 from kit.kubelet import SECOND, Entry, served
 from kit.logserver import LogServer, Plan, PodLogs
 
+pytestmark = pytest.mark.process
+
 AT_ONCE = Pace(first=0.0005, most=0.002, silent=0.05, tries=12)
 
 
