@@ -7,7 +7,7 @@ import pytest
 from unit.cijob_cli.conftest import CI
 from unit.cijob_cli.loopback import Loopback, event
 
-pytestmark = pytest.mark.usefixtures("project")
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("project")]
 
 
 def cloudevent(kind: str, identity: str, **data: object) -> bytes:

@@ -10,6 +10,8 @@ from cijob_cli.settings import PASSED_ON
 from unit.cijob_cli.conftest import CI
 from unit.cijob_cli.loopback import Loopback, end
 
+pytestmark = pytest.mark.process
+
 URL = "https://git.example.com/team/project.git"
 
 

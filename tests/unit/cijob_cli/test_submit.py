@@ -7,7 +7,7 @@ from cijob_api.objects import CIJob
 from unit.cijob_cli.conftest import CI
 from unit.cijob_cli.loopback import Loopback, end, event, log, problem, status
 
-pytestmark = pytest.mark.usefixtures("project")
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("project")]
 
 
 def spec_posted(gateway: Loopback) -> dict[str, object]:
