@@ -137,21 +137,25 @@ class Jobs:
     async def _give_secret(self, job: Json, asked: Submission, *, again: bool = False) -> Json:
         """The job is there and waits; make its Secret, then let it run.
 
-        Killed in between, nothing runs without its secret: the sweep removes what is half made.
+        Killed in between, nothing runs without its secret: the same request again completes the
+        job, or the sweep removes it.
         """
         namespace = job["metadata"]["namespace"]
         path = f"/api/v1/namespaces/{namespace}/secrets"
         try:
-            try:
-                await self._api.create(path, secret(job, asked.secrets))
-            except AlreadyExists:
-                if not again:  # somebody else's: the job must not run with it
-                    raise
-            return await self._unsuspend(job, to=asked.spec.get("suspend"))
+            await self._api.create(path, secret(job, asked.secrets))
+        except AlreadyExists:
+            if not again:  # somebody else's: the job must not run with it
+                await self._discard(job)
+                raise
         except ApiError:
-            # What cannot be completed must not be left for the sweep if we can help it.
-            await self._discard(job)
+            # What cannot be completed is not left for the sweep if we can help it; but once the
+            # request came twice, the other one may have completed the job: then it runs.
+            if not again:
+                await self._discard(job)
             raise
+        # A failure from here on may hide that it was released: a running job is never taken back.
+        return await self._unsuspend(job, to=asked.spec.get("suspend"))
 
     async def _unsuspend(self, job: Json, *, to: object) -> Json:
         path = _path(job["metadata"]["namespace"], job["metadata"]["name"])

@@ -30,6 +30,8 @@ CHUNK_BYTES = 256 * 1024
 # So many uploads at a time, each with one part in memory; others wait.
 UPLOADS = 8
 SILENT_SECONDS = 60
+# However slowly it drips: a few such clients would take all threads that uploads have.
+UPLOAD_SECONDS = 3600
 LISTED_AT_ONCE = 200  # objects, in one turn of a thread
 MISSING = {"NoSuchKey", "NoSuchBucket", "NoSuchObject"}
 
@@ -244,6 +246,7 @@ class _Body:
         self._body = body
         self._wanted = wanted
         self._loop = loop
+        self._ends = loop.time() + UPLOAD_SECONDS
         self._rest = b""
         self._hash = hashlib.sha256()
         self._ended = False
@@ -274,10 +277,11 @@ class _Body:
 
         waiting = asyncio.run_coroutine_threadsafe(chunk(), self._loop)
         try:
-            received = waiting.result(SILENT_SECONDS)
+            received = waiting.result(max(0.0, min(SILENT_SECONDS, self._ends - self._loop.time())))
         except TimeoutError:
             waiting.cancel()
-            self._fail(SlowUpload(f"nothing came for {SILENT_SECONDS} s; upload again"))
+            words = f"nothing came for {SILENT_SECONDS} s, or not all within {UPLOAD_SECONDS} s"
+            self._fail(SlowUpload(f"{words}; upload again"))
         self._ended = not received
         self._hash.update(received)
         self.size += len(received)

@@ -126,6 +126,24 @@ def test_a_job_whose_secret_cannot_be_made_is_taken_back() -> None:
     assert memory.objects == {}
 
 
+@pytest.mark.parametrize("first_dies", [False, True])
+def test_a_release_whose_answer_was_lost_takes_no_running_job_back(*, first_dies: bool) -> None:
+    class Losing(Memory):
+        async def patch(self, path: str, body: Json, *, manager: str) -> Json:
+            await super().patch(path, body, manager=manager)
+            raise Unavailable(0, "", "the connection was cut")
+
+    memory = Losing()
+    memory.dies_at = 2 if first_dies else 0
+    if first_dies:
+        with pytest.raises(KeyboardInterrupt):
+            create(memory)
+    with pytest.raises(Unavailable):
+        create(memory)
+    assert [body["spec"]["suspend"] for body in memory.jobs()] == [None]
+    assert create(memory)[1] is False  # the same request finds it
+
+
 def test_a_key_is_its_submitters_own() -> None:
     memory = Memory()
     key = "01jd0000000000000000000000"
