@@ -16,7 +16,15 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cijob_gateway import metrics
-from cijob_gateway.errors import TYPES, BadRequest, Down, Problem, ProblemDocument, problem_of
+from cijob_gateway.errors import (
+    RETRY_SECONDS,
+    TYPES,
+    BadRequest,
+    Down,
+    Problem,
+    ProblemDocument,
+    problem_of,
+)
 from cijob_gateway.parts import Parts
 from cijob_gateway.routes import about, agents, events, health, jobs, logs, sources
 from cijob_kube.errors import ApiError, Denied
@@ -61,7 +69,7 @@ def _app(title: str, parts: Parts | None) -> FastAPI:
 
 def answer(problem: Problem) -> JSONResponse:
     """A problem as the response that says it."""
-    headers = {"Retry-After": "2"} if isinstance(problem, Down) else {}
+    headers = {"Retry-After": str(RETRY_SECONDS)} if isinstance(problem, Down) else {}
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(

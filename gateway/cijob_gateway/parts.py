@@ -72,6 +72,12 @@ class Call:
         await self.parts.login.require_sight(self.user, Right("get", namespace, name))
         return await self.parts.jobs.body_or_record(namespace, name)
 
+    async def readable(self, namespace: str, name: str) -> CIJob:
+        """A job, there or gone, whose log the caller may read. Raises NotFound, Forbidden."""
+        job = CIJob.parse(await self.job_or_record(namespace, name))
+        await self.require("get", namespace, name, "log")
+        return job
+
 
 async def call(request: Request, given: Given) -> Call:
     """A request with its caller. Raises Unauthenticated."""

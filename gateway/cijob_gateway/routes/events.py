@@ -31,8 +31,7 @@ async def events(
     namespace: Namespace, name: Name, call: Called, wanted: Annotated[Wanted, Query()]
 ) -> Response:
     """Server-sent events until the job's end; each one's id resumes the stream behind it."""
-    job = CIJob.parse(await call.job_or_record(namespace, name))
-    await call.require("get", namespace, name, "log")
+    job = await call.readable(namespace, name)
 
     def current() -> CIJob | None:
         found = call.parts.watch.find(namespace, name)

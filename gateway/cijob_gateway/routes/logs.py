@@ -59,8 +59,7 @@ async def logs(
     namespace: Namespace, name: Name, call: Called, wanted: Annotated[Wanted, Query()]
 ) -> Response:
     """Plain text, or, with `Accept: text/event-stream`, events; Last-Event-ID resumes those."""
-    job = CIJob.parse(await call.job_or_record(namespace, name))
-    await call.require("get", namespace, name, "log")
+    job = await call.readable(namespace, name)
     last = _line_id(call.request.headers.get("Last-Event-ID"))
     as_events = EVENTS in call.request.headers.get("Accept", "")
     if wanted.whole and not (last or as_events):
