@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from pytest_kind import KindCluster
 
+from kit.chart import Release
 from kit.cluster import ROOT, Cluster, fresh_namespace
+from kit.gateway import Minio, minio_program
 from kit.installed import Installed, installation
 from kit.operator import Operator
 
@@ -53,6 +55,10 @@ def crds(cluster: Cluster) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         cluster.kubectl("apply", "--server-side", "--force-conflicts", *files)
         cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", *files)
+        # Lists of a new kind answer 429 for about a second.
+        for kind in ("cijobs", "cijobtemplates", "cipools"):
+            listed = ("get", kind, "--all-namespaces")
+            cluster.until(kind, lambda of=listed: not cluster.kubectl(*of, check=False).returncode)
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +79,22 @@ def installed(
     """The product as its users have it, for all tests of the session."""
     with installation(cluster, tmp_path_factory.mktemp("home")) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Minio]:
+    """An S3 server for the tests of one module."""
+    program = minio_program()
+    assert program is not None
+    server = Minio(tmp_path_factory.mktemp("minio"), program).start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def release(cluster: Cluster, crds: None, namespace: str) -> Iterator[Release]:
+    """A release that is not installed yet; uninstalled afterwards if the test left it."""
+    found = Release(cluster, namespace)
+    yield found
+    if found.installed():
+        found.uninstall()

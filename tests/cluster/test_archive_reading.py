@@ -16,7 +16,7 @@ import pytest
 
 from kit.archiver import Archiver, running
 from kit.cluster import Cluster, fresh_namespace
-from kit.gateway import Gateway, Minio, minio_program, service_account
+from kit.gateway import Gateway, Minio, service_account
 from kit.installed import CI
 from kit.operator import Operator
 
@@ -25,15 +25,6 @@ READERS = 20
 VERBS = ("create", "get", "list", "patch", "delete")
 GRACE = {"CIJOB_ARCHIVE_GRACE_SECONDS": "600"}
 SECONDS = 180
-
-
-@pytest.fixture(scope="module")
-def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Minio]:
-    program = minio_program()
-    assert program is not None
-    server = Minio(tmp_path_factory.mktemp("minio"), program).start()
-    yield server
-    server.kill()
 
 
 @pytest.fixture(scope="module")

@@ -17,21 +17,12 @@ import pytest
 from cijob_gateway.logs.archive import final_name, index_prefix, tail_name
 from kit.archiver import Archiver, Bucket, running
 from kit.cluster import Cluster, fresh_namespace
-from kit.gateway import Minio, minio_program
+from kit.gateway import Minio
 from kit.operator import Operator
 
 pytestmark = pytest.mark.seam
 Job = dict[str, Any]
 GRACE = {"CIJOB_ARCHIVE_GRACE_SECONDS": "600"}
-
-
-@pytest.fixture(scope="module")
-def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Minio]:
-    program = minio_program()
-    assert program is not None
-    server = Minio(tmp_path_factory.mktemp("minio"), program).start()
-    yield server
-    server.kill()
 
 
 @pytest.fixture(scope="module")

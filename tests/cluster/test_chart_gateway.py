@@ -1,13 +1,9 @@
 """The gateway as the chart installs it: with a certificate, and without a login."""
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from kit.chart import Release
-from kit.cluster import Cluster
 
 ASK = """
 import sys, urllib.request
@@ -16,15 +12,6 @@ try:
 except OSError as error:
     print(repr(error))
 """
-
-
-@pytest.fixture
-def release(cluster: Cluster, crds: None, namespace: str) -> Iterator[Release]:
-    """A release that the test installs; uninstalled afterwards."""
-    found = Release(cluster, namespace)
-    yield found
-    if found.installed():
-        found.uninstall()
 
 
 def ask(release: Release, url: str) -> str:

@@ -2,10 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from kit.chart import CHART, Release, helm
 from kit.cluster import Cluster, terminated
@@ -13,15 +10,6 @@ from kit.operator import job
 
 # Runs until it is told, so that no test depends on how long something takes.
 UNTIL_TOLD = ["sh", "-c", "until [ -e /tmp/go ]; do sleep 0.1; done; echo went"]
-
-
-@pytest.fixture
-def release(cluster: Cluster, crds: None, namespace: str) -> Iterator[Release]:
-    """A release that is not installed yet; uninstalled afterwards if the test left it."""
-    found = Release(cluster, namespace)
-    yield found
-    if found.installed():
-        found.uninstall()
 
 
 def start(release: Release, name: str) -> None:

@@ -11,7 +11,6 @@ import yaml
 
 from kit.cluster import ROOT, Cluster
 
-KINDS = ("cijobs", "cijobtemplates", "cipools")
 WRONG = yaml.safe_load((Path(__file__).parent / "contract" / "wrong.yaml").read_text())
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 
@@ -91,17 +90,7 @@ MUTABLE: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _contract(cluster: Cluster) -> None:
-    """The definitions of this tree, established."""
-    cluster.kubectl("apply", *(f"--filename={ROOT / 'crds' / kind}.yaml" for kind in KINDS))
-    names = [f"crd/{kind}.cijob.dev" for kind in KINDS]
-    cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
-    # Lists of a new kind answer 429 for about a second.
-    cluster.until(
-        "the new kinds",
-        lambda: all(not cluster.kubectl("get", kind, check=False).returncode for kind in KINDS),
-    )
+pytestmark = pytest.mark.usefixtures("crds")
 
 
 def fill(value: Any) -> Any:
@@ -295,3 +284,8 @@ def unexplained(schema: dict[str, Any], path: str) -> list[str]:
     for name, field in inside.items():
         found += unexplained(field, f"{path}[].{name}")
     return found
+
+
+def test_the_resources_can_be_applied_as_people_apply_them(cluster: Cluster) -> None:
+    # Without --server-side the whole resource goes into an annotation, of 256 KiB at most.
+    cluster.kubectl("apply", *(f"--filename={path}" for path in (ROOT / "crds").glob("*.yaml")))

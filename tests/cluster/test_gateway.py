@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from kit.cluster import JOB_IMAGE, Cluster, fresh_namespace
-from kit.gateway import Answer, Gateway, Minio, minio_program, service_account
+from kit.gateway import Answer, Gateway, Minio, service_account
 from kit.operator import SMALL, Operator
 
 pytestmark = pytest.mark.seam
@@ -38,15 +38,6 @@ def archive(content: bytes = b"print('hello')\n") -> bytes:
 
 def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-@pytest.fixture(scope="module")
-def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Minio]:
-    program = minio_program()
-    assert program is not None
-    server = Minio(tmp_path_factory.mktemp("minio"), program).start()
-    yield server
-    server.kill()
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ Unit tests lean on the one in memory: where the two differ, those tests would sh
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,12 @@ from cijob_gateway.logs.archivelogs import ArchivedLog, Where
 from cijob_gateway.logs.logitems import Batch
 from cijob_gateway.settings import S3Settings
 from cijob_gateway.store import CHUNK_BYTES, Store
-from kit.gateway import Minio, minio_program
+from kit.gateway import Minio
 from kit.kubelet import stamp
 from kit.objects import Archive, MemoryStore
 
 pytestmark = pytest.mark.seam
 Play = Callable[[Callable[[Store], Coroutine[Any, Any, None]]], None]
-
-
-@pytest.fixture(scope="module")
-def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Minio]:
-    program = minio_program()
-    assert program is not None
-    server = Minio(tmp_path_factory.mktemp("minio"), program).start()
-    yield server
-    server.kill()
 
 
 def settings(minio: Minio, bucket: str) -> S3Settings:

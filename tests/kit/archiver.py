@@ -1,11 +1,7 @@
 """The archiver under test: a real process, beside a MinIO process, on one namespace."""
 
-import os
 import signal
 import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,9 +12,9 @@ from minio import Minio as Client
 
 from cijob_api.lines import Lines, Ordinals
 from cijob_gateway.logs.archive import End, end_name, log_prefix, parse
+from kit import servers
 from kit.cluster import Cluster
 from kit.gateway import Minio
-from kit.operator import free_port
 
 
 @dataclass
@@ -41,62 +37,40 @@ class Archiver:
 
     def start(self, *, wait: bool = True) -> "Archiver":
         """Start it; ready when its first lists are in and S3 answers."""
-        self.port = self.port or free_port()
-        environment = {
-            **os.environ,
-            "KUBECONFIG": str(self.cluster.kubeconfig.resolve()),
-            "CIJOB_NAMESPACES": self.namespace,
-            "CIJOB_SYSTEM_NAMESPACE": self.namespace,
+        self.port = self.port or servers.free_port()
+        own = {
             "CIJOB_PORT": str(self.port),
-            "CIJOB_S3_ENDPOINT": f"http://127.0.0.1:{self.minio.port}",
-            "CIJOB_S3_ACCESS_KEY": "test",
-            "CIJOB_S3_SECRET_KEY": self.minio.password,
             "CIJOB_SPOOL": str(self.folder / f"{self.identity}-spool"),
             "POD_NAME": self.identity,
+            **self.minio.settings(),
             **self.settings,
         }
-        with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "cijob_gateway.archiver"]
-            self.process = subprocess.Popen(command, stderr=log, stdout=log, env=environment)
+        variables = servers.environment(self.cluster, self.namespace, own)
+        self.process = servers.start("cijob_gateway.archiver", self.log, variables)
         if wait:
             self.cluster.until("readiness of the archiver", self.is_ready)
         return self
 
     def is_ready(self) -> bool:
         """Whether /readyz says so; fails if the process has ended."""
-        assert self.process is not None
-        assert self.process.poll() is None, self.log.read_text()[-3000:]
+        servers.must_run(self.process, self.log)
         return self.ask("/readyz") == "ok\n"
 
     def ask(self, path: str) -> str:
         """What an HTTP endpoint of it answers; empty while it does not."""
-        try:
-            url = f"http://127.0.0.1:{self.port}{path}"
-            with urllib.request.urlopen(url, timeout=2) as answer:
-                content: bytes = answer.read()
-                return content.decode()
-        except (urllib.error.URLError, OSError):
-            return ""
+        return servers.ask(self.port, path)
 
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels."""
-        lines = [line for line in self.ask("/metrics").splitlines() if line.startswith(name)]
-        return sum(float(line.rpartition(" ")[2]) for line in lines)
+        return servers.metric(self.ask("/metrics"), name)
 
     def resident_bytes(self, *, peak: bool = False) -> int:
         """The memory that the process has now, or the most that it ever had."""
-        assert self.process is not None
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        field = "VmHWM:" if peak else "VmRSS:"
-        line = next(line for line in status.splitlines() if line.startswith(field))
-        return int(line.split()[1]) * 1024
+        return servers.resident_bytes(self.process, peak=peak)
 
     def stop(self, number: signal.Signals = signal.SIGTERM, *, seconds: float = 20) -> int:
         """End it and return its exit code."""
-        assert self.process is not None
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        return self.process.wait(timeout=seconds)
+        return servers.stop(self.process, number, seconds=seconds)
 
     def archived(self, name: str, seconds: float = 60) -> dict[str, Any]:
         """The job's `results` once its log is archived."""

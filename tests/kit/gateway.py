@@ -9,15 +9,14 @@ import os
 import secrets
 import signal
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kit import servers
 from kit.cluster import ROOT, Cluster
-from kit.operator import free_port
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Minio:
 
     def start(self) -> "Minio":
         """Start it; again on the same port, with what it had stored."""
-        self.port = self.port or free_port()
+        self.port = self.port or servers.free_port()
         environment = {
             **os.environ,
             "MINIO_ROOT_USER": "test",
@@ -71,6 +70,14 @@ class Minio:
         with (self.folder / "minio.log").open("ab") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         return self
+
+    def settings(self) -> dict[str, str]:
+        """The environment by which a server uses it."""
+        return {
+            "CIJOB_S3_ENDPOINT": f"http://127.0.0.1:{self.port}",
+            "CIJOB_S3_ACCESS_KEY": "test",
+            "CIJOB_S3_SECRET_KEY": self.password,
+        }
 
     def kill(self) -> None:
         """SIGKILL it."""
@@ -106,39 +113,28 @@ class Gateway:
 
     def start(self, *, wait: bool = True) -> "Gateway":
         """Start it; ready when its first list is in and S3 answers."""
-        self.port = self.port or free_port()
-        self.internal_port = self.internal_port or free_port()
-        environment = {
-            **os.environ,
-            "KUBECONFIG": str(self.cluster.kubeconfig.resolve()),
-            "CIJOB_NAMESPACES": self.namespace,
-            "CIJOB_SYSTEM_NAMESPACE": self.namespace,
+        self.port = self.port or servers.free_port()
+        self.internal_port = self.internal_port or servers.free_port()
+        own = {
             "CIJOB_PORT": str(self.port),
             "CIJOB_INTERNAL_PORT": str(self.internal_port),
-            "CIJOB_S3_ENDPOINT": f"http://127.0.0.1:{self.minio.port}",
-            "CIJOB_S3_ACCESS_KEY": "test",
-            "CIJOB_S3_SECRET_KEY": self.minio.password,
+            **self.minio.settings(),
             **self.settings,
         }
-        with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "cijob_gateway"]
-            self.process = subprocess.Popen(command, stderr=log, stdout=log, env=environment)
+        variables = servers.environment(self.cluster, self.namespace, own)
+        self.process = servers.start("cijob_gateway", self.log, variables)
         if wait:
             self.cluster.until("readiness of the gateway", self.is_ready)
         return self
 
     def is_ready(self) -> bool:
         """Whether /readyz says so; fails if the process has ended."""
-        assert self.process is not None
-        assert self.process.poll() is None, self.log.read_text()[-3000:]
+        servers.must_run(self.process, self.log)
         return self.ask("GET", "/readyz", internal=True).status == 200
 
     def stop(self, number: signal.Signals = signal.SIGTERM, *, seconds: float = 30) -> int:
         """End it and return its exit code."""
-        assert self.process is not None
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        return self.process.wait(timeout=seconds)
+        return servers.stop(self.process, number, seconds=seconds)
 
     def ask(
         self,
@@ -175,16 +171,11 @@ class Gateway:
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels."""
         text = self.ask("GET", "/metrics", internal=True).body.decode()
-        lines = [line for line in text.splitlines() if line.startswith(name)]
-        return sum(float(line.rpartition(" ")[2]) for line in lines)
+        return servers.metric(text, name)
 
     def resident_bytes(self, *, peak: bool = False) -> int:
         """The memory that the process has now, or the most that it ever had."""
-        assert self.process is not None
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        field = "VmHWM:" if peak else "VmRSS:"
-        line = next(line for line in status.splitlines() if line.startswith(field))
-        return int(line.split()[1]) * 1024
+        return servers.resident_bytes(self.process, peak=peak)
 
 
 def service_account(cluster: Cluster, namespace: str, name: str, *verbs: str) -> str:

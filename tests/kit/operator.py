@@ -4,17 +4,13 @@ It can be started, stopped, killed and frozen like any process; its log and metr
 """
 
 import json
-import os
 import signal
-import socket
 import subprocess
-import sys
-import urllib.error
-import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kit import servers
 from kit.cluster import JOB_IMAGE, Cluster
 
 SMALL = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "128Mi"}}
@@ -39,38 +35,22 @@ class Operator:
 
     def start(self, *, wait: bool = True) -> "Operator":
         """Start it; it is ready when its first full list is in."""
-        self.port = free_port()
-        environment = {
-            **os.environ,
-            "KUBECONFIG": str(self.cluster.kubeconfig.resolve()),
-            "CIJOB_NAMESPACES": self.namespace,
-            "CIJOB_SYSTEM_NAMESPACE": self.namespace,
-            "CIJOB_PORT": str(self.port),
-            "POD_NAME": self.identity,
-            **self.settings,
-        }
-        with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "cijob_operator"]
-            self.process = subprocess.Popen(command, stderr=log, stdout=log, env=environment)
+        self.port = servers.free_port()
+        own = {"CIJOB_PORT": str(self.port), "POD_NAME": self.identity, **self.settings}
+        variables = servers.environment(self.cluster, self.namespace, own)
+        self.process = servers.start("cijob_operator", self.log, variables)
         if wait:
             self.cluster.until(f"readiness of {self.identity}", self.is_ready)
         return self
 
     def is_ready(self) -> bool:
         """Whether /readyz says so; fails if the process has ended."""
-        assert self.process is not None
-        assert self.process.poll() is None, self.log.read_text()[-3000:]
+        servers.must_run(self.process, self.log)
         return self.ask("/readyz") == "ok\n"
 
     def ask(self, path: str) -> str:
         """What an HTTP endpoint of it answers; empty while it does not."""
-        try:
-            url = f"http://127.0.0.1:{self.port}{path}"
-            with urllib.request.urlopen(url, timeout=2) as answer:
-                content: bytes = answer.read()
-                return content.decode()
-        except (urllib.error.URLError, OSError):
-            return ""
+        return servers.ask(self.port, path)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
@@ -79,10 +59,7 @@ class Operator:
 
     def stop(self, number: signal.Signals = signal.SIGTERM, *, seconds: float = 20) -> int:
         """End it and return its exit code."""
-        assert self.process is not None
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        return self.process.wait(timeout=seconds)
+        return servers.stop(self.process, number, seconds=seconds)
 
     def lines(self) -> list[dict[str, Any]]:
         """Its log, parsed."""
@@ -155,11 +132,3 @@ def job(name: str, **spec: Any) -> dict[str, Any]:
         "metadata": {"name": name},
         "spec": {**base, **spec},
     }
-
-
-def free_port() -> int:
-    """A TCP port of the loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

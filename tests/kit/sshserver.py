@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit.cluster import ROOT
-from kit.operator import free_port
+from kit.servers import free_port
 
 UNPACKED = ROOT / ".local" / "openssh"
 USERS = """\
