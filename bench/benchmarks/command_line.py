@@ -15,8 +15,8 @@ from benchmarks import archive, burst, echo, fake_cluster, logs, memory, submit,
 from benchmarks.api import connect, namespace
 from benchmarks.figures import Result, table
 from benchmarks.operator_process import operator
+from kit.cluster import ROOT, Cluster, establish_resources
 
-ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("echo", "submit", "upload", "archive", "logs", "burst", "memory")
 NODES = 20
 
@@ -27,6 +27,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if not options.kubeconfig.exists():
         print("ERROR: there is no cluster; run `make cluster images`", file=sys.stderr)
         return 2
+    establish_resources(Cluster("cijob", options.kubeconfig, ROOT / ".local/bin/kubectl", "local"))
     results = []
     for name in options.names or NAMES:
         if name == "submit":

@@ -1,6 +1,5 @@
 """Fixtures of every cluster test: the cluster, its seams, and a namespace of one's own."""
 
-import fcntl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 from pytest_kind import KindCluster
 
 from kit.chart import Release
-from kit.cluster import ROOT, Cluster, fresh_namespace
+from kit.cluster import ROOT, Cluster, establish_resources, fresh_namespace
 from kit.gateway import Minio, minio_program
 from kit.installed import Installed, installation
 from kit.operator import Operator
@@ -49,16 +48,7 @@ def _seam(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(scope="session")
 def crds(cluster: Cluster) -> None:
     """The custom resources of this tree."""
-    files = [f"-f{path}" for path in sorted((ROOT / "crds").glob("*.yaml"))]
-    with (ROOT / ".local" / "crds.lock").open("w") as lock:
-        # Several workers on a fresh cluster would create the same resource at the same moment.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        cluster.kubectl("apply", "--server-side", "--force-conflicts", *files)
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", *files)
-        # Lists of a new kind answer 429 for about a second.
-        for kind in ("cijobs", "cijobtemplates", "cipools"):
-            listed = ("get", kind, "--all-namespaces")
-            cluster.until(kind, lambda of=listed: not cluster.kubectl(*of, check=False).returncode)
+    establish_resources(cluster)
 
 
 @pytest.fixture(scope="module")

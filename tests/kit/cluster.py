@@ -4,6 +4,7 @@ Used by the tests in `tests/cluster`; made by the fixture `cluster` there.
 """
 
 import contextlib
+import fcntl
 import json
 import secrets
 import subprocess
@@ -102,6 +103,19 @@ def terminated(cluster: Cluster, namespace: str, name: str) -> dict[str, Any]:
     ended = state()
     assert ended is not None
     return ended
+
+
+def establish_resources(cluster: Cluster) -> None:
+    """Put the custom resources of this tree into the cluster, and wait until they are served."""
+    files = [f"-f{path}" for path in sorted((ROOT / "crds").glob("*.yaml"))]
+    with (ROOT / ".local" / "crds.lock").open("w") as lock:
+        # Several workers on a fresh cluster would create the same resource at the same moment.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        cluster.kubectl("apply", "--server-side", "--force-conflicts", *files)
+        cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", *files)
+        # Lists of a new kind answer 429 for about a second.
+        listed = ("get", "cijobs,cijobtemplates,cipools", "--all-namespaces")
+        cluster.until("lists", lambda: not cluster.kubectl(*listed, check=False).returncode)
 
 
 @contextlib.contextmanager
