@@ -14,7 +14,7 @@ from pathlib import Path
 from localcluster.errors import ClusterError, Missing
 from localcluster.images import static_archive
 from localcluster.running import run, say
-from localcluster.settings import MINIO_IMAGE, Settings, child_environment
+from localcluster.settings import MINIO_IMAGE, SYSTEM_IMAGE, Settings, child_environment
 
 BASE_PACKAGES = "python3,python3-venv,git,openssh-client,ca-certificates"
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
@@ -35,7 +35,7 @@ class Image:
 
 IMAGES = (
     Image(
-        "cijob/cijob:dev",
+        SYSTEM_IMAGE,
         ".",
         (
             "Dockerfile",

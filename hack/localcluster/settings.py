@@ -23,6 +23,8 @@ NFT_TABLE = "cijob_cluster"
 PAUSE_IMAGE = "cijob.local/pause:1"
 COREDNS_IMAGE = "cijob.local/coredns:1"
 MINIO_IMAGE = "cijob/minio:dev"
+# Several checkouts that share a cluster give their images tags of their own.
+SYSTEM_IMAGE = f"cijob/cijob:{os.environ.get('CIJOB_IMAGE_TAG') or 'dev'}"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from kit import gitserver, sshserver
-from kit.cluster import Cluster, fresh_namespace, pod
+from kit.cluster import SYSTEM_IMAGE, Cluster, fresh_namespace, pod
 from kit.installed import Installed
 from kit.operator import job
 
@@ -100,7 +100,7 @@ def server(certificate: Path, key: Path) -> list[dict[str, Any]]:
     mounts = [{"name": volume["name"], "mountPath": f"/{volume['name']}"} for volume in volumes]
     probe = {"tcpSocket": {"port": PORT}, "periodSeconds": 1}
     program = pod(
-        "git", REPOSITORIES, image="cijob/cijob:dev", volumeMounts=mounts, readinessProbe=probe
+        "git", REPOSITORIES, image=SYSTEM_IMAGE, volumeMounts=mounts, readinessProbe=probe
     )
     program["spec"]["volumes"] = volumes
     program["metadata"]["labels"] = {"app": "git"}

@@ -3,7 +3,7 @@
 import secrets
 from typing import Any
 
-from kit.cluster import Cluster, pod, terminated
+from kit.cluster import SYSTEM_IMAGE, Cluster, pod, terminated
 
 
 def minio(secret: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -60,7 +60,7 @@ def test_minio_stores_and_returns_an_object(cluster: Cluster, namespace: str) ->
     cluster.apply(namespace, *minio(secret))
     cluster.wait(namespace, "pod/minio", "condition=Ready")
     environment = [{"name": "SECRET", "value": secret}]
-    client = pod("client", ROUND_TRIP, image="cijob/cijob:dev", env=environment)
+    client = pod("client", ROUND_TRIP, image=SYSTEM_IMAGE, env=environment)
     cluster.apply(namespace, client)
     ended = terminated(cluster, namespace, "client")
     assert cluster.kubectl("logs", "-n", namespace, "client").stdout == "same bytes\n"

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from kit.cluster import ROOT, Cluster
+from kit.cluster import IMAGE_TAG, ROOT, Cluster
 
 CHART = ROOT / "charts" / "cijob"
 HELM = ROOT / ".local" / "bin" / "helm"
@@ -73,7 +73,8 @@ class Release:
 
     def _options(self) -> tuple[str, ...]:
         only_here = f"--set=operator.namespaces={{{self.namespace}}}"
-        return ("--set=crds.install=false", only_here, "--wait", "--timeout=180s")
+        tag = f"--set=image.tag={IMAGE_TAG}"
+        return ("--set=crds.install=false", only_here, tag, "--wait", "--timeout=180s")
 
     def _helm(self, *words: str) -> str:
         common = (f"--kubeconfig={self.cluster.kubeconfig}", f"--namespace={self.namespace}")

@@ -6,6 +6,7 @@ Used by the tests in `tests/cluster`; made by the fixture `cluster` there.
 import contextlib
 import fcntl
 import json
+import os
 import secrets
 import subprocess
 import time
@@ -16,6 +17,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 JOB_IMAGE = "cijob/python:dev"
+# As `hack/build-images` names it: checkouts that share a cluster give their images tags.
+IMAGE_TAG = os.environ.get("CIJOB_IMAGE_TAG") or "dev"
+SYSTEM_IMAGE = f"cijob/cijob:{IMAGE_TAG}"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kit import servers
-from kit.cluster import JOB_IMAGE, Cluster
+from kit.cluster import JOB_IMAGE, SYSTEM_IMAGE, Cluster
 
 SMALL = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "128Mi"}}
 
@@ -36,7 +36,8 @@ class Operator:
     def start(self, *, wait: bool = True) -> "Operator":
         """Start it; it is ready when its first full list is in."""
         self.port = servers.free_port()
-        own = {"CIJOB_PORT": str(self.port), "POD_NAME": self.identity, **self.settings}
+        own = {"CIJOB_PORT": str(self.port), "POD_NAME": self.identity}
+        own |= {"CIJOB_AGENT_IMAGE": SYSTEM_IMAGE, **self.settings}
         variables = servers.environment(self.cluster, self.namespace, own)
         self.process = servers.start("cijob_operator", self.log, variables)
         if wait:
