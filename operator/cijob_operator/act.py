@@ -5,6 +5,7 @@ cache at once, so that the next decision knows of it before the watch shows it.
 """
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -34,10 +35,19 @@ OPERATOR_KEYS = set(CIJobStatus.model_fields) - {"results"}
 class Actor:
     """Writes what was decided."""
 
-    def __init__(self, api: Api, cache: Cache, leadership: Leadership) -> None:
+    def __init__(
+        self,
+        api: Api,
+        cache: Cache,
+        leadership: Leadership,
+        *,
+        told: Callable[[CIJob, CIJobStatus], None] = lambda *_: None,
+    ) -> None:
+        """`told` hears of each status that was written, with the job as it was before."""
         self._api = api
         self._cache = cache
         self._leadership = leadership
+        self._told = told
 
     async def act(self, seen: Observation, decision: Decision, now: datetime) -> Obstacle | None:
         """Carry a decision out; return what stood against creating the Pod, if anything.
@@ -70,6 +80,7 @@ class Actor:
         answer = await self._api.patch(path, body, manager=names.MANAGER_OPERATOR)
         self._cache.put_answer(answer)
         _report(job, status)
+        self._told(job, status)
 
     async def _create(self, job: CIJob, manifest: Json, now: datetime) -> Obstacle | None:
         metadata = manifest["metadata"]

@@ -10,16 +10,19 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from time import monotonic
 
+from cijob_api import names
 from cijob_kube import health, logs
 from cijob_kube.api import Api
 from cijob_kube.environment import BadSetting
 from cijob_kube.errors import ApiError, Gone, LeaseLost, Unavailable
+from cijob_kube.events import Events
 from cijob_kube.leases import Leadership
 from cijob_operator import metrics, permissions
 from cijob_operator.act import Actor
 from cijob_operator.cache import Cache, Key
 from cijob_operator.decisions import Policy
 from cijob_operator.errors import NotPermitted
+from cijob_operator.events import JobEvents
 from cijob_operator.reconcile import Reconciler, count_phases
 from cijob_operator.resync import DeadWatch, Resync
 from cijob_operator.settings import LEASE, Settings, read_settings
@@ -73,11 +76,11 @@ async def run(settings: Settings) -> None:
             resync = Resync(api, cache, queue, settings)
             await _patiently(resync.run)
             vitals.listed = True
-            actor, leadership, reconciler = _build(api, cache, queue, settings)
+            actor, leadership, reconciler, events = _build(api, cache, queue, settings)
             vitals.stuck = reconciler.stuck
             async with asyncio.TaskGroup() as tasks:
                 leading = tasks.create_task(
-                    _lead(leadership, reconciler, settings, resync=resync, actor=actor)
+                    _lead(leadership, reconciler, settings, resync, actor=actor, events=events)
                 )
                 await watch(cache, queue, settings, stopping=leading.cancel)
             await leadership.release()
@@ -87,7 +90,7 @@ async def run(settings: Settings) -> None:
 
 def _build(
     api: Api, cache: Cache, queue: WorkQueue[Key], settings: Settings
-) -> tuple[Actor, Leadership, Reconciler]:
+) -> tuple[Actor, Leadership, Reconciler, Events]:
     """The parts that act, put together."""
     leadership = Leadership(
         api,
@@ -97,7 +100,8 @@ def _build(
         times=settings.lease,
         monotonic=monotonic,
     )
-    actor = Actor(api, cache, leadership)
+    events = Events(api, names.MANAGER_OPERATOR, check=leadership.check)
+    actor = Actor(api, cache, leadership, told=JobEvents(events).tell)
     reconciler = Reconciler(
         cache,
         queue,
@@ -107,16 +111,17 @@ def _build(
         system_namespace=settings.system_namespace,
         now=lambda: datetime.now(UTC),
     )
-    return actor, leadership, reconciler
+    return actor, leadership, reconciler, events
 
 
 async def _lead(
     leadership: Leadership,
     reconciler: Reconciler,
     settings: Settings,
-    *,
     resync: Resync,
+    *,
     actor: Actor,
+    events: Events,
 ) -> None:
     await leadership.acquire()
     metrics.leading.set(1)
@@ -125,6 +130,7 @@ async def _lead(
     reconciler.start()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(leadership.hold())
+        tasks.create_task(events.run())
         tasks.create_task(_resync_often(resync, actor, settings.resync_seconds))
         for _ in range(settings.workers):
             tasks.create_task(reconciler.work())

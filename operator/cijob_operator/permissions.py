@@ -13,6 +13,7 @@ NEEDS = (
     Need("cijob.dev", "cijobs", ("patch",), subresource="status"),
     Need("cijob.dev", "cijobtemplates", ("get", "list", "watch")),
     Need("", "pods", ("get", "list", "watch", "create", "patch", "delete")),
+    Need("", "events", ("get", "create", "patch")),
     Need("coordination.k8s.io", "leases", ("create",), system_only=True),
     Need("coordination.k8s.io", "leases", ("get", "update"), name=LEASE, system_only=True),
 )

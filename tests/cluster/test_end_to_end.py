@@ -422,6 +422,7 @@ def counted(log: Path, installed: Installed, name: str) -> list[tuple[str, str, 
     ]
     mine = [e for e in mine if e["verb"] in {"create", "update", "patch", "delete"}]
     mine = [e for e in mine if e["objectRef"].get("namespace") == installed.namespace]
+    mine = [e for e in mine if e["objectRef"]["resource"] != "events"]
     return [(by(e), e["verb"], what(e)) for e in sorted(mine, key=lambda e: e["stageTimestamp"])]
 
 
