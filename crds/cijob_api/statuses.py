@@ -98,7 +98,11 @@ class TestFailure(Model):
     __test__ = False  # not a test class, whatever its name
 
     name: Short
-    """The test's name."""
+    """The test's name; of pytest its node id."""
+    file: Short | None = None
+    """The file that it stands in."""
+    line: Count | None = None
+    """The line that failed, if the report says it."""
     message: Message | None = None
     """Its assertion."""
 
@@ -109,7 +113,7 @@ class TestResult(Model):
     __test__ = False
 
     summary: Annotated[str, Field(max_length=64)] | None = None
-    """For the column: passed of total."""
+    """For the column: `12/340 failed`, `340 passed`."""
     total: Count | None = None
     """How many ran."""
     failed: Count | None = None
