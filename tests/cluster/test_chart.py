@@ -8,6 +8,7 @@ import yaml
 
 from kit.chart import CHART, find, helm, refusal, rendered
 from kit.cluster import ROOT
+from kit.testscript import SCRIPT
 
 TEAM = "--set=jobNamespaces[0].name=team-a"
 CA = "--set=caBundle=-----BEGIN CERTIFICATE-----"
@@ -106,7 +107,7 @@ def test_custom_resources_are_those_of_the_contract_and_are_kept() -> None:
 def test_the_templates_are_test_and_run() -> None:
     found = {d["metadata"]["name"]: d["spec"] for d in rendered() if d["kind"] == "CIJobTemplate"}
     assert set(found) == {"test", "run"}
-    assert found["test"]["script"] == (CHART / "files" / "templates" / "test.sh").read_text()
+    assert found["test"]["script"] == SCRIPT
     assert {"command", "script"} & set(found["run"]) == set()
 
 

@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
-SCRIPT = (ROOT / "charts/cijob/files/templates/test.sh").read_text()
+from kit.testscript import SCRIPT
+
 PROGRAM = SCRIPT.partition("<<'PYTHON'\n")[2].partition("\nPYTHON\n")[0] + "\n"
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from unit.templates.script import PROGRAM, ROOT, SCRIPT, Workspace
+from kit.testscript import FILES, SCRIPT
+from unit.templates.script import PROGRAM, Workspace
 
 pytestmark = pytest.mark.process
 
@@ -142,8 +143,15 @@ def test_the_script_fits_a_template_and_survives_kubernetes_expansion() -> None:
 
 
 def test_the_program_is_linted_and_runs_on_python_3_8() -> None:
-    ast.parse(PROGRAM, feature_version=(3, 8))
+    for text in (PROGRAM, *(path.read_text() for path in FILES.glob("*.py"))):
+        ast.parse(text, feature_version=(3, 8))
     ruff = Path(sys.executable).with_name("ruff")
-    settings = ["--config", str(ROOT / "pyproject.toml"), "--target-version", "py38", "-"]
+    settings = [
+        "--config",
+        str(FILES.parents[3] / "pyproject.toml"),
+        "--target-version",
+        "py38",
+        "-",
+    ]
     for command in (["check", "--ignore", "PERF203,PLC0415,S606"], ["format", "--check"]):
         subprocess.run([ruff, *command, *settings], input=PROGRAM, text=True, check=True)

@@ -13,6 +13,9 @@
 #   parallel   if the project names pytest-xdist or CI_PARALLEL is `auto` or a number: as many
 #              workers as the container's CPU limit, never the node's cores
 #
+#   reported   as JUnit into CIJOB_JUNIT, a file, without changing what pytest prints
+#   again      CIJOB_TESTS, node ids a line each, runs those of the chosen tests only
+#
 # Exit codes beside pytest's own (0 to 5): 65 what the project names cannot be installed,
 # 69 the package index cannot be reached, 78 a setting or pyproject.toml is wrong, 127 no Python.
 set -eu
@@ -21,6 +24,13 @@ python=$(command -v python3 || command -v python) || {
     exit 127
 }
 program=${TMPDIR:-/tmp}/cijob-test.py
+mkdir -p "${TMPDIR:-/tmp}/cijob-pytest"
+cat > "${TMPDIR:-/tmp}/cijob-pytest/cijob_recorder.py" <<'PLUGIN'
+@recorder.py@
+PLUGIN
+cat > "${TMPDIR:-/tmp}/cijob-pytest/cijob_selection.py" <<'PLUGIN'
+@selection.py@
+PLUGIN
 cat > "$program" <<'PYTHON'
 """Plan the test run of the project in the current directory, install, and become pytest.
 
@@ -74,9 +84,18 @@ NO_HISTORY = {
     "PDM_BUILD_SCM_VERSION": "9999",
     "POETRY_DYNAMIC_VERSIONING_BYPASS": "9999",
 }
-# `python -m pytest`, and its exit code for "no tests" in words.
+# `python -m pytest` with our recorder, and its exit code for "no tests" in words.
 PYTEST = """
-import runpy, sys
+import os, runpy, sys
+plugins = os.environ.pop("CIJOB_PLUGINS", "")
+if os.environ.get("CIJOB_JUNIT"):
+    own = os.environ.get("PYTEST_PLUGINS")
+    if own is not None:
+        os.environ["CIJOB_PYTEST_PLUGINS"] = own
+    os.environ["PYTEST_PLUGINS"] = "cijob_recorder" + ("," + own if own else "")
+    sys.path.insert(0, plugins)
+    import cijob_recorder
+    del sys.path[0]
 sys.argv[0], code = "pytest", 0
 try:
     runpy.run_module("pytest", run_name="__main__")
@@ -576,10 +595,14 @@ def main(arguments: list[str]) -> None:
 
 def become_pytest(python: str, arguments: list[str], variables: dict[str, str], count: int) -> None:
     """Replace this process, so that signals, output and exit code are pytest's."""
-    root = Path.cwd()
+    root, plugins = Path.cwd(), str(Path(__file__).absolute().with_name("cijob-pytest"))
     paths = [str(path) for path in (root / "src", root) if path.is_dir()]
     if variables.get("PYTHONPATH"):
         paths.append(variables["PYTHONPATH"])
+    if variables.get("CIJOB_TESTS"):
+        paths.append(plugins)
+        arguments = ["-p", "cijob_selection", *arguments]
+    variables["CIJOB_PLUGINS"] = plugins
     variables["PYTHONPATH"] = os.pathsep.join(paths)
     variables.setdefault("PYTHONUNBUFFERED", "1")  # the log is followed while the tests run
     variables.setdefault("PYTEST_XDIST_AUTO_NUM_WORKERS", str(count))  # the project's `-n auto`
