@@ -1,7 +1,7 @@
 """The folder that the agent and the job's wrapper share; called by `stages`.
 
-The wrapper waits for `ready`, holds the FIFO `alive` open while the job runs, and writes
-`exit-code`; `home` and `tmp` are the job's HOME and TMPDIR.
+The wrapper waits for `ready`, holds the FIFO `alive` open while the job runs (see `lifeline`), and
+writes `exit-code`; `home` and `tmp` are the job's HOME and TMPDIR.
 """
 # ruff: noqa: PTH101, PTH103, PTH104, PTH108
 # pathlib costs a tenth of the agent's start, and every job waits for that.
@@ -25,23 +25,22 @@ def make_folders(control: str) -> None:
         os.chmod(path, mode)
 
 
-def trust_workspace(control: str, workspace: str) -> None:
-    """Let the job's git work in the workspace.
+def settle_git(control: str, workspace: str, known_hosts: str = "") -> None:
+    """Let the job's git work in the workspace, and trust the servers in a file of known hosts.
 
     The kubelet makes that folder for root, and git works only in folders of its own user unless a
-    person's settings name them.
+    person's settings name them. A repository's own settings and `GIT_SSH_COMMAND` win over these.
     """
+    settings = f"[safe]\n\tdirectory = {workspace}\n"
+    if known_hosts:
+        files = f"~/.ssh/known_hosts {known_hosts}"
+        settings += f"[core]\n\tsshCommand = ssh -o 'UserKnownHostsFile={files}'\n"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     file = os.open(f"{control}/home/.gitconfig", flags, 0o644)
     try:
-        os.write(file, f"[safe]\n\tdirectory = {workspace}\n".encode())
+        os.write(file, settings.encode())
     finally:
         os.close(file)
-
-
-def make_fifo(control: str) -> None:
-    """The FIFO whose end of file tells the agent that the wrapper is gone, however it went."""
-    os.mkfifo(f"{control}/alive", 0o600)
 
 
 def say_ready(control: str) -> None:

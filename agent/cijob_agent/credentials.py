@@ -82,13 +82,24 @@ def _prepare_key(repository: Repository, given: dict[str, str], private: str) ->
             f"Secret {repository.secret} has no {KNOWN_HOSTS}; add what `ssh-keyscan HOST` prints,"
             " compared with the keys that the server's operator publishes"
         )
-    # ssh takes a key without its last newline, or with carriage returns, for a broken one.
-    _write(f"{private}/key", key.replace("\r\n", "\n").strip() + "\n", 0o400)
-    _write(f"{private}/known_hosts", known.replace("\r\n", "\n").strip() + "\n", 0o400)
+    _write(f"{private}/key", _as_lines(key), 0o400)
+    _write(f"{private}/known_hosts", _as_lines(known), 0o400)
     files = {"IdentityFile": f"{private}/key", "UserKnownHostsFile": f"{private}/known_hosts"}
     words = " ".join(f"-o {name}={value}" for name, value in {**_SSH, **files}.items())
     environment = {"GIT_SSH_COMMAND": f"ssh -F none {words}", "GIT_SSH_VARIANT": "ssh"}
     return Credentials((), environment, ())
+
+
+def ssh_key(repository: Repository) -> tuple[str, str]:
+    """The Secret's ssh key and known hosts as OpenSSH reads them, each empty if it has none."""
+    given = _read(repository)
+    return _as_lines(given.get(KEY, "")), _as_lines(given.get(KNOWN_HOSTS, ""))
+
+
+def _as_lines(text: str) -> str:
+    """ssh takes a key without its last newline, or with carriage returns, for a broken one."""
+    lines = text.replace("\r\n", "\n").strip()
+    return f"{lines}\n" if lines else ""
 
 
 def _read(repository: Repository) -> dict[str, str]:

@@ -8,11 +8,13 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from mmap import ACCESS_READ, mmap
 from types import FrameType
 
 from cijob_agent import control
 from cijob_agent.errors import AgentError
+from cijob_agent.lifeline import Lifeline
 from cijob_agent.settings import Archive, Paths, Repository, Settings, read_settings
 from cijob_agent.termination import Termination
 from cijob_agent.wording import size
@@ -27,9 +29,11 @@ def run(environment: Mapping[str, str], paths: Paths) -> int:
     os.umask(0o022)
     try:
         settings = read_settings(environment)
-        _prepare(settings, paths, termination)
-        # From here on the job runs: its results are collected even when the Pod is told to stop.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        with ExitStack() as held:
+            lifeline = _prepare(settings, paths, termination, held)
+            # As long as the job that needs us; not for one that never begins.
+            if lifeline and lifeline.begun(settings.start_timeout_seconds):
+                lifeline.await_end()
         termination.enter("done")
     except AgentError as error:
         termination.fail(error.reason, str(error))
@@ -40,23 +44,39 @@ def run(environment: Mapping[str, str], paths: Paths) -> int:
     return 0
 
 
-def _prepare(settings: Settings, paths: Paths, termination: Termination) -> None:
-    """Everything that the job waits for."""
+def _prepare(
+    settings: Settings, paths: Paths, termination: Termination, held: ExitStack
+) -> Lifeline | None:
+    """Everything that the job waits for; its lifeline, if the agent is needed while it runs."""
     started = time.monotonic()
     termination.enter("fetch", _announcement(settings))
     control.make_folders(paths.control)
+    lifeline = None
     if settings.beside_the_job:
-        control.make_fifo(paths.control)
-    brought = "no source"
+        lifeline = held.enter_context(closing(Lifeline(paths.control)))
+    brought, offers_key = "no source", False
     if archive := settings.archive:
         brought = f"{_bring_archive(settings, archive, paths, termination)} files"
     elif repository := settings.repository:
         brought = _bring_commit(settings, repository, paths, termination)
-    if settings.beside_the_job:
+        offers_key = lifeline is not None and _offer_key(repository, paths, held)
+    if lifeline:
+        _stop_at_once(termination, lifeline)
         control.say_ready(paths.control)
     # After the fact: killed in between, the job ends by name. The other way round it would wait
     # for a file that never comes, beside an agent that said all was well.
     termination.enter("ready", f"{brought} after {time.monotonic() - started:.2f} s")
+    return lifeline if offers_key else None
+
+
+def _offer_key(repository: Repository, paths: Paths, held: ExitStack) -> bool:
+    """Let the job sign with the repository's ssh key, if there is one."""
+    from cijob_agent.sshagent import offering  # noqa: PLC0415  # few jobs need it
+
+    known_hosts = held.enter_context(offering(repository, paths.ssh))
+    if known_hosts:
+        control.settle_git(paths.control, paths.workspace, known_hosts)
+    return known_hosts is not None
 
 
 def _announcement(settings: Settings) -> str:
@@ -76,7 +96,7 @@ def _bring_commit(
     room = Room(paths.workspace, paths.private, settings.workspace_bytes)
     tries = Tries(settings.start_timeout_seconds)
     commit = clone(repository, room, tries, tell=termination.enter)
-    control.trust_workspace(paths.control, paths.workspace)
+    control.settle_git(paths.control, paths.workspace)
     termination.commit = commit
     return f"commit {commit}"
 
@@ -109,11 +129,17 @@ def _unpack(image: mmap, limit: int, workspace: str, termination: Termination) -
     return len(plan.files)
 
 
-def _stop_at_once(termination: Termination) -> None:
-    """TERM before ready: nobody needs the workspace any more. PID 1 has no default action."""
+def _stop_at_once(termination: Termination, lifeline: Lifeline | None = None) -> None:
+    """TERM before the command begins: nobody needs us any more. PID 1 has no default action.
+
+    Once it runs, TERM is for the command: what is done for it is done to the end.
+    """
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        termination.fail(None, "told to stop (TERM) before the source was ready")
+        if lifeline and lifeline.begun():
+            return
+        before = "the job's command began" if lifeline else "the source was ready"
+        termination.fail(None, f"told to stop (TERM) before {before}")
         os._exit(STOPPED)  # an exception could be caught where it is not meant
 
     signal.signal(signal.SIGTERM, stop)

@@ -15,6 +15,7 @@ from cijob_api.resolve import Resolved
 Json = dict[str, Any]
 WORKSPACE, CONTROL, TOKEN = "/workspace", "/cijob", "/var/run/cijob"
 CREDENTIALS = "/var/run/cijob-git"  # of a git repository
+SSH = "/cijob-ssh"  # the socket of an ssh-agent that holds its key
 AGENT_RESOURCES = {
     "requests": {"cpu": "10m", "memory": "64Mi"},
     "limits": {"cpu": "1", "memory": "256Mi", "ephemeral-storage": "1Gi"},
@@ -55,6 +56,8 @@ def add_agent(spec: Json, job: CIJob, resolved: Resolved, settings: PodSettings)
     spec["volumes"] = _volumes(resolved)
     if git and git.secret_name:
         _add_credentials(spec, agent, git.secret_name)
+        if resolved.prepare == Prepare.PARALLEL:
+            _add_ssh_agent(spec, agent, container)
 
 
 def in_workspace(folder: str | None) -> str:
@@ -92,6 +95,17 @@ def _add_credentials(spec: Json, agent: Json, secret: str) -> None:
     spec["volumes"].append({"name": "git-credentials", "secret": volume})
     mount = {"name": "git-credentials", "mountPath": CREDENTIALS, "readOnly": True}
     agent["volumeMounts"].append(mount)
+
+
+def _add_ssh_agent(spec: Json, agent: Json, container: Json) -> None:
+    """A folder where the agent offers the use of an ssh key, if the Secret has one.
+
+    Read-only in the job: the agent hands the key to the socket in it, which must be its own.
+    """
+    spec["volumes"].append({"name": "ssh", "emptyDir": {"sizeLimit": "2Mi"}})
+    mount = {"name": "ssh", "mountPath": SSH}
+    agent["volumeMounts"].append(mount)
+    container["volumeMounts"] = [*container["volumeMounts"], {**mount, "readOnly": True}]
 
 
 def _container(job: CIJob, resolved: Resolved, settings: PodSettings, mounts: list[Json]) -> Json:

@@ -13,8 +13,9 @@ Each line is there for a failure that was seen:
   KeyboardInterrupt: `env --default-signal` gives them back where it exists, `trap -` does in bash.
   `env` takes a command with `=` in its name for a variable, so such a command goes without.
 - The FIFO is held open for reading and writing, since opening it for writing waits for a reader,
-  for ever if the agent is dead; the command does not inherit it. The agent sees end of file when
-  the wrapper is gone, also after SIGKILL.
+  for ever if the agent is dead; the command does not inherit it. The agent sees a line when the
+  command begins, and end of file when the wrapper is gone, also after SIGKILL.
+- Only the agent knows whether a Secret has an ssh key: where it has, there is a socket.
 - `exec` in the child: the signals must reach the command itself, and a command named like a
   builtin or a function of this text is looked for in the image.
 - A signal before the child is started is kept for it. `wait` returns when a signal comes: it is
@@ -42,7 +43,8 @@ until [ -e /cijob/ready ]; do
     cijob_looks=$((cijob_looks + 1))
     [ "$cijob_looks" -lt 250 ] || cijob_pause=0.2
 done
-exec 9<>/cijob/alive
+exec 9<>/cijob/alive; echo >&9
+[ ! -S /cijob-ssh/agent ] || export SSH_AUTH_SOCK="${SSH_AUTH_SOCK-/cijob-ssh/agent}"
 cijob_end() { echo "$1" >/cijob/exit-code; exit "$1"; }
 cd "$cijob_folder" 2>/dev/null || {
     echo "cijob: no folder $cijob_folder to run in; is workingDir in the source?" >&2

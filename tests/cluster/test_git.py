@@ -32,6 +32,7 @@ cd /tmp/work
 echo one > number && git add . && git commit -qm one && git tag v1
 echo two > number && git commit -qam two
 git clone -q --bare /tmp/work /tmp/git/repositories/project.git
+git clone -q --bare /tmp/work /tmp/git/repositories/second.git
 git -C /tmp/work rev-parse v1 main
 if [ -e /ssh/openssh.tgz ]; then
     tar -xzf /ssh/openssh.tgz -C /tmp
@@ -254,6 +255,39 @@ def test_ssh_opens_with_the_key_and_known_hosts_of_the_secret(
         status = finished(installed, f"ssh-{name}", source=source, script="true")
         assert (status["phase"], status["reason"]) == ("Error", "GitHostKey"), status
         assert len(status["attempts"]) == 1
+
+
+def test_the_job_signs_with_a_key_that_it_cannot_read(installed: Installed, hosted: Hosted) -> None:
+    if not hosted.ssh_url:
+        pytest.skip("this machine has no sshd to put into the cluster")
+    second = hosted.ssh_url.replace("project.git", "second.git")
+    script = f"""
+        git clone -q {second} second
+        cat second/number
+        ssh-add -l | grep -o ED25519
+        ! ssh-add -q -s /usr/lib/x86_64-linux-gnu/libcrypto.so.3 || echo loaded a library
+        ! rm /cijob-ssh/agent || echo the socket is ours
+        ! ln -s /workspace/mine /cijob-ssh/more || echo the folder is ours
+        ! cat /var/run/cijob-git/ssh-privatekey || echo the Secret is here
+        ! grep -rls 'PRIVATE KEY' /cijob /cijob-ssh /workspace /var/run /tmp /home || echo a key
+        ! cat /proc/*/comm | grep ssh-agent || echo its process is here
+    """
+    source = {"git": {"url": hosted.ssh_url, "secretName": "git-key"}}
+    status = finished(installed, "signs", source=source, script=script)
+    log = installed.ci("logs", "signs").stdout
+    assert (status["phase"], status["reason"]) == ("Succeeded", "Completed"), log
+    said = [line for line in log.splitlines() if not line.startswith(("rm:", "ln:", "cat:"))]
+    assert said[:2] == ["two", "ED25519"], log
+    assert all("Could not add card" in line for line in said[2:]), log
+    # The agent ends with the job: nothing holds the Pod.
+    assert agent_words(installed, "signs")["stage"] == "done"
+
+
+def test_without_a_key_the_job_has_no_socket(installed: Installed, hosted: Hosted) -> None:
+    asks = "echo ${SSH_AUTH_SOCK-unset}; ls /cijob-ssh"
+    status = finished(installed, "no-key", source=git_source(hosted), script=asks)
+    assert status["phase"] == "Succeeded", status
+    assert installed.ci("logs", "no-key").stdout == "unset\n"
 
 
 def test_an_image_without_a_shell_is_prepared_before(installed: Installed, hosted: Hosted) -> None:

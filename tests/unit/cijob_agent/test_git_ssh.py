@@ -1,6 +1,12 @@
 """Cloning over ssh from a real sshd: keys, known hosts, and what is said when one is missing."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -119,3 +125,71 @@ def test_what_is_not_there_is_named(
     pod.keep(ssh__privatekey=server.user_key.read_text(), known_hosts=server.known_hosts())
     with pytest.raises(error):
         pod.clone(url.format(port=server.port))
+
+
+PROGRAM = (
+    "import os, sys\n"
+    "from cijob_agent.settings import Paths\n"
+    "from cijob_agent.stages import run\n"
+    "sys.exit(run(os.environ, Paths(*sys.argv[1:])))"
+)
+
+
+@pytest.fixture
+def beside(pod: Pod, server: SshServer) -> Iterator["subprocess.Popen[str]"]:
+    """The agent of a job with a key, when it has said that it is ready."""
+    pod.keep(ssh__privatekey=server.user_key.read_text(), known_hosts=server.known_hosts())
+    for name in ("control", "ssh"):
+        (pod.folder / name).mkdir()
+    named = ("workspace", "control", "token", "words", "private", "ssh")
+    told = {
+        "CIJOB_GIT_URL": server.url(pod.repository.folder),
+        "CIJOB_GIT_SECRET": "git-key",
+        "CIJOB_GIT_CREDENTIALS": str(pod.folder / "secret"),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *(str(pod.folder / name) for name in named)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **told},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr
+    for line in process.stderr:
+        if "ready: " in line:
+            break
+    yield process
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def stage(pod: Pod) -> str:
+    said: str = json.loads((pod.folder / "words").read_text())["stage"]
+    return said
+
+
+def test_with_a_key_the_agent_stays_as_long_as_the_job(
+    pod: Pod, beside: "subprocess.Popen[str]"
+) -> None:
+    asks = ["ssh-add", "-l"]
+    environment = {**os.environ, "SSH_AUTH_SOCK": str(pod.folder / "ssh" / "agent")}
+    settings = (pod.folder / "control/home/.gitconfig").read_text()
+    assert f"UserKnownHostsFile=~/.ssh/known_hosts {pod.folder}/ssh/known_hosts" in settings
+    job = os.open(pod.folder / "control/alive", os.O_RDWR)
+    os.write(job, b"\n")
+    beside.terminate()  # the Pod is told to stop: the job may still need its key
+    assert "ED25519" in subprocess.run(asks, env=environment, capture_output=True, text=True).stdout
+    assert beside.poll() is None
+    os.close(job)
+    assert beside.wait(timeout=30) == 0
+    assert stage(pod) == "done"
+    assert subprocess.run(asks, env=environment, capture_output=True).returncode == 2
+
+
+def test_a_job_that_is_stopped_before_it_begins_keeps_no_agent(
+    pod: Pod, beside: "subprocess.Popen[str]"
+) -> None:
+    beside.terminate()
+    assert beside.wait(timeout=30) == 143
+    assert stage(pod) == "ready"

@@ -228,8 +228,3 @@ def test_killed_at_a_later_stage_that_stage_stays(
     assert pod.said()["stage"] == stage
     assert "reason" not in pod.said()
     assert not (pod.control / "ready").exists()
-
-
-def test_after_ready_term_is_ignored(pod: Pod) -> None:
-    assert run({}, pod.paths) == 0
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN

@@ -61,6 +61,10 @@ JOBS: dict[str, dict[str, Any]] = {
         "script": "make\n",
         "workingDir": "backend",
     },
+    "git-with-a-secret": {
+        "source": {"git": {"url": "ssh://git@git.example.com/a.git", "secretName": "key"}},
+        "command": ["make"],
+    },
     "git-with-everything": {
         "source": {
             "git": {
@@ -164,6 +168,14 @@ def test_the_pod_keeps_to_pod_security_restricted(name: str) -> None:
         assert "ports" not in container
     for volume in spec.get("volumes", []):
         assert set(volume) - {"name"} <= {"configMap", "emptyDir", "projected", "secret"}
+
+
+def test_the_job_can_put_nothing_where_the_agent_hands_its_key_over() -> None:
+    agent, container = made("git-with-a-secret")["spec"]["containers"]
+    [seen] = [one for one in container["volumeMounts"] if one["name"] == "ssh"]
+    assert seen["readOnly"] is True
+    [own] = [one for one in agent["volumeMounts"] if one["name"] == "ssh"]
+    assert own == {"name": "ssh", "mountPath": seen["mountPath"]}
 
 
 @every_job

@@ -5,6 +5,7 @@ import os
 import select
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -40,8 +41,9 @@ class Container:
     def __init__(self, shell: list[str], folder: Path) -> None:
         self._shell = shell
         self.control, self.workspace = folder / "control", folder / "workspace"
-        self.control.mkdir()
-        self.workspace.mkdir()
+        self.ssh = folder / "ssh"
+        for made in (self.control, self.workspace, self.ssh):
+            made.mkdir()
         os.mkfifo(self.control / "alive")
         self.started: list[subprocess.Popen[str]] = []
 
@@ -49,6 +51,7 @@ class Container:
         self, *command: str, grace: str = "30", folder: str = "", env: dict[str, str] | None = None
     ) -> subprocess.Popen[str]:
         text = WRAPPER.replace("/cijob/", f"{self.control}/")
+        text = text.replace("/cijob-ssh/", f"{self.ssh}/")
         where = folder or str(self.workspace)
         process = subprocess.Popen(
             [*self._shell, "-c", text, "cijob", grace, where, *command],
@@ -100,6 +103,23 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Exit code and the rest of the output."""
     output, _ = process.communicate(timeout=30)
     return process.returncode, output
+
+
+def test_where_the_agent_offers_a_key_the_command_knows_the_socket(container: Container) -> None:
+    asks = ("sh", "-c", "echo ${SSH_AUTH_SOCK-unset}")
+    assert container.run(*asks)[1] == "unset\n"
+    with socket.socket(socket.AF_UNIX) as offered:
+        offered.bind(str(container.ssh / "agent"))
+    assert container.run(*asks)[1] == f"{container.ssh}/agent\n"
+    assert container.run(*asks, env={"SSH_AUTH_SOCK": "/own"})[1] == "/own\n"
+
+
+def test_the_agent_hears_of_the_begin_and_of_the_end(container: Container) -> None:
+    with os.fdopen(os.open(container.control / "alive", os.O_RDONLY | os.O_NONBLOCK)) as heard:
+        assert not select.select([heard], [], [], 0)[0]
+        assert container.run("true")[0] == 0
+        assert heard.read() == "\n"
+        assert heard.read() == ""
 
 
 @pytest.mark.parametrize("code", [0, 1, 7, 126, 127, 143, 255])
@@ -315,7 +335,7 @@ def alive(container: Container) -> int:
 def hung_up(fifo: int, seconds: float) -> bool:
     """Whether the wrapper has held the FIFO and is gone."""
     poll = select.poll()
-    poll.register(fifo, select.POLLIN)
+    poll.register(fifo, 0)  # a hang-up is always told; the line at the begin is not asked for
     return any(event & select.POLLHUP for _, event in poll.poll(seconds * 1000))
 
 
