@@ -11,6 +11,7 @@ import logging
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from time import monotonic
 
 from cijob_api.lines import LineId
 from cijob_gateway.archiver import metrics
@@ -77,6 +78,7 @@ class _Archiving:
         self._subject = subject
         self._spool = spool
         self._troubles: list[str] = []
+        self._waited = 0.0  # for room in the spool, in seconds, since lines were last missing
         # None when not all of the log went through here.
         self._digest: hashlib._Hash | None = hashlib.sha256()
 
@@ -121,14 +123,23 @@ class _Archiving:
                     await self._take(item)
                 else:
                     metrics.gaps.inc()
-                    self._troubles.append(item.message)
-                    self._spool.gap(item.message)
+                    words = f"{item.message}{self._excuse()}"
+                    self._troubles.append(words)
+                    self._spool.gap(words)
         if log.refused and (subject.begun or log.last):
             self._troubles.append(log.refused)
 
+    def _excuse(self) -> str:
+        """Why lines are missing, if it is known here."""
+        waited, self._waited = self._waited, 0.0
+        words = f"; for {waited:.0f} s the object store took nothing and the spool was full"
+        return words if waited else ""
+
     async def _take(self, batch: Batch) -> None:
         if self._spool.is_full:
+            began = monotonic()
             await self._spool.room()
+            self._waited += monotonic() - began
         while True:
             try:
                 self._spool.add(batch)

@@ -10,6 +10,8 @@ Used by follows.py. What the log API can do and cannot decides the rules here:
   is a gap, and is said.
 - Whether a line is really absent is decided by a read without `follow`, for such an answer has an
   end. A follow that does not come by its place soon is given up for such a read.
+- A follow that is late can leave out a whole file, unsaid (leaps.py): where that may be so it is
+  given up, and the line before is looked for.
 - A container that ends while the kubelet still reads its last but one file ends the follow at the
   end of that file, and the last line is not in the newest one, though nothing is missing. No file
   is shorter than the seconds between the kubelet's rotations: lines that begin sooner follow.
@@ -21,22 +23,27 @@ Used by follows.py. What the log API can do and cannot decides the rules here:
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Self
 
 from cijob_api.lines import NOTHING, LineId, Lines, Resume, seconds_between
+from cijob_gateway.logs.leaps import ROTATION_SECONDS, Pulse
 from cijob_gateway.logs.logitems import Batch, Gap, batches
 from cijob_gateway.logs.readings import Outcome, Place, Reading, Steps, joined, stop
 from cijob_kube.api import Api
 from cijob_kube.errors import ApiError, Gone, Unavailable
 
-# The kubelet refuses a containerLogMonitorInterval below this.
-ROTATION_SECONDS = 3.0
 # After how many answers in a row without it a line is believed to be gone.
 ABSENT_TRIES = 2
 ABSENT_TRIES_EMPTY = 4
+
+
+def wall_clock() -> datetime:
+    """The time of this machine."""
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,7 @@ class Pace:
     """A follow that is silent so long before it comes by its place is given up."""
     tries: int = 6
     """How often an ended container's log is asked for that the API server refuses."""
+    now: Callable[[], datetime] = wall_clock
 
 
 PACE = Pace()
@@ -213,7 +221,7 @@ class PodLog:
     async def _steps(
         self, reading: Reading, steps: Steps, ended: asyncio.Task[bool]
     ) -> AsyncGenerator[Batch]:
-        told = False
+        told, pulse = False, Pulse(self._place.after)
         while not reading.overdue:
             patience = None if reading.resume.found else self._pace.silent
             if await steps.wait(None if told else ended, patience):
@@ -221,8 +229,12 @@ class PodLog:
                 if lines is None:
                     self._end(reading)
                     return
-                for batch in self._take(lines):
+                sure = pulse.sure(lines, self._pace.now(), found=reading.resume.found)
+                for batch in self._take(lines.part(0, sure)):
                     yield batch
+                if sure < len(lines):
+                    self._file_ended = False
+                    return
             elif ended.done() and not told:
                 told, before = True, self.last
                 async with aclosing(self._last_reads()) as found:

@@ -51,7 +51,8 @@ class Scene:
     async def archive(self, *, fresh: bool = False, begun: bool = True) -> End:
         """Archive the log to its end."""
         bucket = Bucket(self.store, asyncio.Semaphore(2), self._check, flush_seconds=0.02)
-        tools = Tools(self._api, bucket, Spool(self._folder / "spool", 2**20))
+        self.spool = Spool(self._folder / "spool", 2**20)
+        tools = Tools(self._api, bucket, self.spool)
         subject = Subject(LOG, "pod", self.ended, begun=begun, fresh=fresh)
         return await archive(tools, subject)
 
@@ -193,6 +194,32 @@ def test_an_object_store_that_is_away_costs_no_line(tmp_path: Path) -> None:
         scene.store.failures = 2
         assert await scene.archive(fresh=True) == whole(text(50))
         assert scene.stored == text(50)
+
+    play(tmp_path, script)
+
+
+def test_what_a_full_spool_has_cost_is_said(tmp_path: Path) -> None:
+    long_ago = -(10**9)  # in tenths of a second: whoever reads this is late
+
+    async def script(scene: Scene) -> None:
+        scene.store.trouble = "away"
+        scene.pod.write(*lines(1, long_ago))
+        work = asyncio.create_task(scene.archive(fresh=True))
+        while not scene.store.asked:  # noqa: ASYNC110 (the bucket tells nobody)
+            await asyncio.sleep(0.01)
+        scene.pod.write(*lines(29_999, long_ago + 1))
+        for file in (1, 2):  # at once: the follow is not at the end of the first by then
+            scene.pod.rotate()
+            scene.pod.write(*lines(30_000, long_ago + file * 30_000))
+        while scene.spool.fits(scene.spool.used):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        scene.store.trouble = ""
+        scene.exit()
+        end = await work
+        assert scene.stored == text(30_000, long_ago) + text(30_000, long_ago + 60_000)
+        assert (end.lines, end.complete) == (60_000, False)
+        assert "lines are missing here" in (end.message or "")
+        assert "the object store took nothing and the spool was full" in (end.message or "")
 
     play(tmp_path, script)
 

@@ -3,7 +3,8 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,12 +13,12 @@ from hypothesis import strategies as st
 from cijob_api.lines import LineId, Parser
 from cijob_gateway.logs.logitems import Batch, Gap
 from cijob_gateway.logs.podlogs import Pace, PodLog, Source
-from kit.kubelet import SECOND, Entry, served
+from kit.kubelet import EPOCH, SECOND, Entry, served
 from kit.logserver import LogServer, Plan, PodLogs
 
 pytestmark = pytest.mark.process
 
-AT_ONCE = Pace(first=0.0005, most=0.002, silent=0.05, tries=12)
+AT_ONCE = Pace(first=0.0005, most=0.002, silent=0.05, tries=12, now=lambda: EPOCH)
 
 
 def lines(count: int, start: int = 0, step: int = 10**8) -> list[Entry]:
@@ -76,12 +77,14 @@ def told(entries: list[Entry]) -> tuple[bytes, list[str]]:
 Script = Callable[[PodLogs, Reader], Awaitable[None]]
 
 
-def followed(logs: PodLogs, script: Script, after: LineId | None = None) -> Reader:
+def followed(
+    logs: PodLogs, script: Script, after: LineId | None = None, pace: Pace = AT_ONCE
+) -> Reader:
     """Follow a log while a script makes things happen; the reader, when it has ended."""
 
     async def run() -> Reader:
         async with LogServer.serving(logs) as server, asyncio.timeout(20):
-            found = reader(server, after)
+            found = reader(server, after, pace)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(found.read(logs.tell))
                 await script(logs, found)
@@ -263,6 +266,43 @@ def test_a_log_rotated_after_its_last_line_is_whole() -> None:
 
     found = followed(logs, script)
     assert (found.text, found.ids, found.gaps) == (*told(lines(20)), [])
+
+
+def late() -> datetime:
+    """Later than anything that is written here."""
+    return EPOCH + timedelta(hours=1)
+
+
+def test_a_file_that_a_late_follow_leaves_out_is_a_gap() -> None:
+    logs = PodLogs()
+    logs.write(*lines(20))
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        await logs.until(lambda: len(found.ids) == 20)
+        logs.rotate()  # all of this before the follow comes to look again
+        logs.write(*lines(20, 20))
+        logs.rotate()
+        logs.write(*lines(20, 120))
+        await logs.until(lambda: len(found.ids) == 40)
+        await ends(logs, found)
+
+    found = followed(logs, script, pace=replace(AT_ONCE, now=late))
+    assert found.text == told(lines(20))[0] + b"<gap>" + told(lines(20, 120))[0]
+    assert "lines are missing here" in found.gaps[0]
+
+
+def test_a_job_that_was_silent_is_read_on_also_by_who_is_late() -> None:
+    logs = PodLogs()
+    logs.write(*lines(20))
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        await logs.until(lambda: len(found.ids) == 20)
+        logs.write(*lines(20, 120))
+        await logs.until(lambda: len(found.ids) == 40)
+        await ends(logs, found)
+
+    found = followed(logs, script, pace=replace(AT_ONCE, now=late))
+    assert (found.text, found.gaps) == (told(lines(20))[0] + told(lines(20, 120))[0], [])
 
 
 def test_lines_rotated_away_while_nobody_followed_are_a_gap() -> None:
