@@ -268,9 +268,12 @@ class Resume:
     The place is the line of that timestamp and k, with those bytes if they are known. What comes
     before it was read already, whatever its timestamp says. If the answer has ended and `found` is
     false, the line is not there (any more): a gap, unless the caller knows better.
+
+    An answer that begins anywhere, not where `sinceTime` cuts, may lack lines of equal timestamps.
+    There the place counts only with so many lines before it, `behind`, as are remembered.
     """
 
-    def __init__(self, after: LineId | None, text: bytes | None = None) -> None:
+    def __init__(self, after: LineId | None, text: bytes | None = None, *, behind: int = 0) -> None:
         self.found = after is None
         self.first = ""
         """The timestamp of the first line that was read."""
@@ -278,6 +281,7 @@ class Resume:
         """The latest timestamp that was read before the place was found."""
         self._after = after
         self._text = text
+        self._behind = behind
 
     def feed(self, lines: Lines) -> Lines:
         """The lines among these that come behind the place."""
@@ -286,7 +290,8 @@ class Resume:
         self.first = self.first or lines.timestamps[0].decode()
         self.newest = max(self.newest, max(lines.timestamps).decode())
         place = lines.position(self._after)
-        if place is None or self._text not in (None, lines.texts[place]):
+        if place is None or self._text not in (None, lines.texts[place]) or place < self._behind:
+            self._behind = max(self._behind - len(lines), 0)
             return NOTHING
         self.found = True
         return lines.part(place + 1)

@@ -122,6 +122,8 @@ class PodLogs:
 
     async def _served(self, query: dict[str, str], plan: Plan) -> AsyncIterator[bytes]:
         writer, file, place = Writer(query.get("sinceTime")), self.files[-1], 0
+        if last := query.get("tailLines"):  # entries: a long line has several
+            place = max(len(file) - int(last), 0)
         while True:
             # In parts as large as a socket takes at a time, more or less.
             entries = file[place : place + 100]

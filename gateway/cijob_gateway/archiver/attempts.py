@@ -20,7 +20,8 @@ from cijob_gateway.archiver.spools import LogSpool, Spool
 from cijob_gateway.archiver.uploads import Bucket, Log, patiently, upload
 from cijob_gateway.logs.archive import Chunk, End, Notes, end_name, list_chunks, read_end
 from cijob_gateway.logs.logitems import Batch
-from cijob_gateway.logs.podlogs import PACE, PodLog, Source
+from cijob_gateway.logs.podlogs import PodLog
+from cijob_gateway.logs.readings import PACE, Source
 from cijob_kube.api import Api
 
 logger = logging.getLogger(__name__)

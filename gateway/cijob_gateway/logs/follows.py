@@ -14,8 +14,8 @@ from cijob_api.lines import LineId
 from cijob_api.objects import CIJob
 from cijob_gateway.logs.beginnings import Wish
 from cijob_gateway.logs.logitems import Batch, End, Gap, Item, State
-from cijob_gateway.logs.podlogs import PACE, Pace
 from cijob_gateway.logs.readers import Reader
+from cijob_gateway.logs.readings import PACE, Pace
 from cijob_gateway.logs.rooms import KEEP_BYTES, Ground, JobSource, Room
 from cijob_gateway.store import Store
 from cijob_kube.api import Api

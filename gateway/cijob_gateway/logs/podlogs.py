@@ -12,6 +12,9 @@ Used by follows.py. What the log API can do and cannot decides the rules here:
   end. A follow that does not come by its place soon is given up for such a read.
 - A follow that is late can leave out a whole file, unsaid (leaps.py): where that may be so it is
   given up, and the line before is looked for.
+- Seconds of a log that came fast are many megabytes. Once the container has ended, a follow that
+  is behind is heard out, and the log's last lines are read again (`tailLines`): the place counts
+  there behind as many lines as are remembered to number equal timestamps, else all is read.
 - A container that ends while the kubelet still reads its last but one file ends the follow at the
   end of that file, and the last line is not in the newest one, though nothing is missing. No file
   is shorter than the seconds between the kubelet's rotations: lines that begin sooner follow.
@@ -23,57 +26,31 @@ Used by follows.py. What the log API can do and cannot decides the rules here:
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Self
 
 from cijob_api.lines import NOTHING, LineId, Lines, Resume, seconds_between
 from cijob_gateway.logs.leaps import ROTATION_SECONDS, Pulse
 from cijob_gateway.logs.logitems import Batch, Gap, batches
-from cijob_gateway.logs.readings import Outcome, Place, Reading, Steps, joined, stop
+from cijob_gateway.logs.readings import (
+    Dense,
+    Outcome,
+    Pace,
+    Place,
+    Reading,
+    Scope,
+    Source,
+    Steps,
+    joined,
+    stop,
+)
 from cijob_kube.api import Api
 from cijob_kube.errors import ApiError, Gone, Unavailable
 
 # After how many answers in a row without it a line is believed to be gone.
 ABSENT_TRIES = 2
 ABSENT_TRIES_EMPTY = 4
-
-
-def wall_clock() -> datetime:
-    """The time of this machine."""
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How fast a log is asked for again, in seconds, and when an answer is believed."""
-
-    first: float = 0.05
-    most: float = 2.0
-    silent: float = 1.0
-    """A follow that is silent so long before it comes by its place is given up."""
-    tries: int = 6
-    """How often an ended container's log is asked for that the API server refuses."""
-    now: Callable[[], datetime] = wall_clock
-
-
-PACE = Pace()
-
-
-@dataclass(frozen=True)
-class Source:
-    """Whose log."""
-
-    namespace: str
-    pod: str
-    attempt: int
-
-    @property
-    def path(self) -> str:
-        """Where the API server has it."""
-        return f"/api/v1/namespaces/{self.namespace}/pods/{self.pod}/log"
 
 
 class PodLog:
@@ -94,6 +71,8 @@ class PodLog:
         self._refusals = 0
         self._absences = 0
         self._settled = False
+        self._dense = Dense()
+        self._seen = Resume(None)  # of the last answer that had an end
         self.last: LineId | None = None
         """The last line that was given, or that reading began behind."""
         self.refused = ""
@@ -106,11 +85,6 @@ class PodLog:
         self.last = last
         self._place = Place(last)
         return self
-
-    @property
-    def text(self) -> bytes | None:
-        """The bytes of the last line, where they are known."""
-        return self._place.text
 
     async def follow(self) -> AsyncGenerator[Batch | Gap]:
         """Everything until nothing more can come."""
@@ -144,11 +118,10 @@ class PodLog:
 
     async def read_once(self) -> AsyncGenerator[Batch | Gap]:
         """What is there now, complete lines only; a gap where the last line is not found."""
-        reading = self._open(follow=False)
-        async with aclosing(self._read(reading)) as items:
+        async with aclosing(self._ask()) as items:
             async for batch in items:
                 yield batch
-        if self._outcome is Outcome.ABSENT and (gap := self._lose(reading.resume)):
+        if self._outcome is Outcome.ABSENT and (gap := self._lose()):
             yield gap
 
     async def pause(self) -> None:
@@ -161,8 +134,20 @@ class PodLog:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._ended.wait(), seconds)
 
-    def _open(self, *, follow: bool) -> Reading:
-        return Reading(self._api, self._source.path, self._place, follow=follow)
+    def _open(self, scope: Scope) -> Reading:
+        return Reading(self._api, self._source.path, self._place, scope)
+
+    async def _ask(self) -> AsyncGenerator[Batch]:
+        """An answer that has an end; a long log that grows no more is asked for its end first."""
+        long = self._ended.is_set() and self._dense.at(self._place.after)
+        for scope in (Scope.END, Scope.REST) if long else (Scope.REST,):
+            reading = self._open(scope)
+            async with aclosing(self._read(reading)) as items:
+                async for batch in items:
+                    yield batch
+            self._seen = reading.resume
+            if self._outcome is not Outcome.ABSENT:
+                return
 
     async def _read(self, reading: Reading) -> AsyncGenerator[Batch]:
         sure = self._ended.is_set()
@@ -198,6 +183,7 @@ class PodLog:
         cut, self._cut = (self._cut, NOTHING) if lines else (NOTHING, self._cut)
         for batch in batches(joined(cut, lines), self._source.attempt):
             self.last = batch.last
+            self._dense.add(len(batch.lines), self.last)
             self._place = Place(self.last, batch.lines[-1])
             if cut and len(batch.lines) == 1:  # in this file stands only the rest of it
                 self._place = Place(lines.id_of(0, self._source.attempt), lines.texts[0])
@@ -205,9 +191,9 @@ class PodLog:
             yield batch
 
     async def _live(self) -> AsyncGenerator[Batch]:
-        reading = self._open(follow=True)
+        reading = self._open(Scope.FOLLOW)
         steps = Steps(reading.lines())
-        ended = asyncio.create_task(self._ended.wait())
+        ended = asyncio.create_task(steps.caught_up(self._ended, self._pace.heard))
         try:
             async with aclosing(self._steps(reading, steps, ended)) as found:
                 async for batch in found:
@@ -219,7 +205,7 @@ class PodLog:
             await steps.aclose()
 
     async def _steps(
-        self, reading: Reading, steps: Steps, ended: asyncio.Task[bool]
+        self, reading: Reading, steps: Steps, ended: asyncio.Task[None]
     ) -> AsyncGenerator[Batch]:
         told, pulse = False, Pulse(self._place.after)
         while not reading.overdue:
@@ -252,7 +238,7 @@ class PodLog:
         """
         self._outcome = Outcome.READ
         while self._outcome is Outcome.READ and not self._settled:
-            async with aclosing(self._read(self._open(follow=False))) as found:
+            async with aclosing(self._ask()) as found:
                 async for batch in found:
                     yield batch
 
@@ -264,8 +250,9 @@ class PodLog:
             self._agree(reading)
             self._file_ended = True
 
-    def _lose(self, resume: Resume) -> Gap | None:
+    def _lose(self) -> Gap | None:
         """The place is not in the log: go on where the log begins now."""
+        resume = self._seen
         after = self._place.after.timestamp if self._place.after else ""
         # One answer may be cut short before the place and look whole. It is likely to be so, or the
         # new file to be empty still, if nothing in it is younger than the place.
@@ -290,10 +277,7 @@ class PodLog:
         )
 
     def _fail(self, error: ApiError) -> None:
-        self._outcome = Outcome.FAILED
-        self._file_ended = False
-        self._agreeing = 0
-        self.trouble = error.message
+        self._break_off(error.message)
         if isinstance(error, Unavailable):
             return  # the API server is away: it comes back
         if isinstance(error, Gone) and f'pods "{self._source.pod}" not found' in error.message:
@@ -302,10 +286,13 @@ class PodLog:
         self._refuse(error.message)
 
     def _refuse(self, words: str) -> None:
+        self._break_off(words)
+        self._refusals += 1
+        if self._ended.is_set() and self._refusals >= self._pace.tries:
+            self.refused = f"the log of Pod {self._source.pod} cannot be read: {words}"
+
+    def _break_off(self, words: str) -> None:
         self._outcome = Outcome.FAILED
         self._file_ended = False
         self._agreeing = 0
         self.trouble = words
-        self._refusals += 1
-        if self._ended.is_set() and self._refusals >= self._pace.tries:
-            self.refused = f"the log of Pod {self._source.pod} cannot be read: {words}"

@@ -4,17 +4,62 @@ Used by podlogs.py, which knows what the end of an answer is worth. Decides noth
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, cast
 
-from cijob_api.lines import NOTHING, LineId, Lines, Parser, Resume, seconds_between
+from cijob_api.lines import NOTHING, REMEMBERED, LineId, Lines, Parser, Resume, seconds_between
 from cijob_kube.api import Api
 
 CONTAINER = "job"
 OVERDUE_SECONDS = 1.0
+# The end of a log is so many lines: half of them are behind those that a place needs before it.
+END_LINES = 2 * REMEMBERED
+# A busy log comes in thousands of small pieces a second. Below so many bytes a piece is not worth
+# its way to the bucket and to readers: what comes in the next milliseconds goes with it.
+PIECE_BYTES = 64 * 1024
+GATHER_SECONDS = 0.005
+
+
+@dataclass(frozen=True)
+class Source:
+    """Whose log."""
+
+    namespace: str
+    pod: str
+    attempt: int
+
+    @property
+    def path(self) -> str:
+        """Where the API server has it."""
+        return f"/api/v1/namespaces/{self.namespace}/pods/{self.pod}/log"
+
+
+def wall_clock() -> datetime:
+    """The time of this machine."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a log is asked for again, in seconds, and when an answer is believed."""
+
+    first: float = 0.05
+    most: float = 2.0
+    silent: float = 1.0
+    """A follow that is silent so long before it comes by its place is given up."""
+    heard: float = 0.05
+    """A follow is heard out when it is silent so long and the container has ended."""
+    tries: int = 6
+    """How often an ended container's log is asked for that the API server refuses."""
+    now: Callable[[], datetime] = wall_clock
+
+
+PACE = Pace()
 
 
 @dataclass(frozen=True)
@@ -24,6 +69,14 @@ class Place:
     after: LineId | None = None
     text: bytes | None = None
     """The bytes of that line, where they are known: another line with its id is another log."""
+
+
+class Scope(Enum):
+    """What is asked for."""
+
+    FOLLOW = "the log from the place on, and what comes"
+    REST = "the log from the place on, as it is now"
+    END = "the last lines"
 
 
 class Outcome(Enum):
@@ -37,16 +90,18 @@ class Outcome(Enum):
 class Reading:
     """An answer of the log API; read `lines` to its end, then look at the rest."""
 
-    def __init__(self, api: Api, path: str, place: Place, *, follow: bool) -> None:
-        self.follow = follow
+    def __init__(self, api: Api, path: str, place: Place, scope: Scope) -> None:
         self.rest = NOTHING
         """The last line, if it had no newline when the answer ended."""
-        self.resume = Resume(place.after, place.text)
+        behind = REMEMBERED if scope is Scope.END else 0
+        self.resume = Resume(place.after, place.text, behind=behind)
         self._after = place.after
         self._parser = Parser()
         query = {"container": CONTAINER, "timestamps": "true"}
-        if follow:
+        if scope is Scope.FOLLOW:
             query["follow"] = "true"
+        if scope is Scope.END:
+            query["tailLines"] = str(END_LINES)
         if place.after:
             query["sinceTime"] = place.after.look_from()
         # The generator itself, so that it can be closed: a stream left open costs the node a watch.
@@ -70,11 +125,17 @@ class Reading:
 
         Ends with the answer, or with words that are not the job's. Raises ApiError.
         """
+        clock = asyncio.get_running_loop().time
         async with aclosing(self._chunks) as chunks:
+            asked = clock()
             async for chunk in chunks:
+                busy = clock() - asked < GATHER_SECONDS
                 yield self.resume.feed(self._parser.feed(chunk))
                 if self._parser.strange:
                     return
+                if busy and len(chunk) < PIECE_BYTES:
+                    await asyncio.sleep(GATHER_SECONDS)
+                asked = clock()
         self.rest = self.resume.feed(self._parser.finish())
 
 
@@ -87,20 +148,55 @@ def joined(cut: Lines, lines: Lines) -> Lines:
     return Lines.of_rows([first, *lines.part(1).rows()])
 
 
+class Dense:
+    """Whether lines came so densely that to look back for the last is to read many again."""
+
+    def __init__(self) -> None:
+        self._lines = 0
+        self._marks: deque[tuple[int, str]] = deque()  # how many lines there were, and when
+
+    def add(self, lines: int, last: LineId) -> None:
+        """Count lines that came, up to this one."""
+        self._lines += lines
+        if not self._marks or self._lines - self._marks[-1][0] >= END_LINES // 16:
+            self._marks.append((self._lines, last.timestamp))
+            while len(self._marks) > 1 and self._lines - self._marks[1][0] >= END_LINES:
+                self._marks.popleft()
+
+    def at(self, last: LineId | None) -> bool:
+        """Whether the end of the log is less than what is behind a line's `look_from`."""
+        if last is None or not self._marks:
+            return False
+        lines, timestamp = self._marks[0]
+        return self._lines - lines >= END_LINES and timestamp[:19] >= last.look_from()[:19]
+
+
 class Steps:
     """An iterator that can be waited for together with something else, step by step."""
 
     def __init__(self, lines: AsyncGenerator[Lines]) -> None:
         self._lines = lines
+        self._clock = asyncio.get_running_loop().time
+        self._begun = 0.0
         self._step: asyncio.Task[Lines | None] | None = None
 
-    async def wait(self, other: asyncio.Task[bool] | None, seconds: float | None) -> bool:
+    async def wait(self, other: asyncio.Task[None] | None, seconds: float | None) -> bool:
         """Wait for the next step, for the other thing, or so long; whether the step is there."""
         if self._step is None:
+            self._begun = self._clock()
             self._step = asyncio.create_task(self._next())
         waited = {self._step, other} if other else {self._step}
         await asyncio.wait(waited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         return self._step.done()
+
+    async def caught_up(self, ended: asyncio.Event, seconds: float) -> None:
+        """Wait for an end, and until a step was waited for so long: nothing is left behind."""
+        await ended.wait()
+        silent = 0.0
+        while silent < seconds:  # silence is no event
+            await asyncio.sleep(seconds - silent)
+            waits = self._step and not self._step.done()
+            silent = self._clock() - self._begun if waits else 0.0
 
     def take(self) -> Lines | None:
         """The step that is there; None at the end. Raises what the iterator raised."""

@@ -16,8 +16,8 @@ from cijob_api.statuses import Attempt
 from cijob_gateway.logs.archivelogs import ArchivedLog, Where
 from cijob_gateway.logs.joinedlogs import JoinedLog
 from cijob_gateway.logs.leaps import ROTATION_SECONDS
-from cijob_gateway.logs.podlogs import Pace, PodLog, Source
-from cijob_gateway.logs.readings import stop
+from cijob_gateway.logs.podlogs import PodLog
+from cijob_gateway.logs.readings import Pace, Source, stop
 from cijob_gateway.logs.sharedlogs import SharedLog
 from cijob_gateway.store import Store
 from cijob_kube.api import Api

@@ -320,6 +320,17 @@ def test_another_line_with_the_same_id_is_not_the_place() -> None:
     assert not resume.found
 
 
+def test_in_an_answer_that_begins_anywhere_a_place_counts_only_behind_many_lines() -> None:
+    log = served([Entry(n * SECOND, b"x\n") for n in range(10)])
+    place = LineId(1, stamp(6 * SECOND).decode(), 0)
+    for size in (len(log), 100, 7):
+        near, far, parser = Resume(place, behind=7), Resume(place, behind=6), Parser()
+        parts = [parser.feed(part) for part in chunks(log, [size] * (len(log) // size))]
+        assert rows(*map(far.feed, parts)) == only(log)[7:]
+        assert not rows(*map(near.feed, parts))
+        assert (near.found, far.found) == (False, True)
+
+
 def test_who_begins_at_the_start_is_there() -> None:
     resume = Resume(None)
     assert resume.found

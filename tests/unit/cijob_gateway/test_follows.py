@@ -13,7 +13,7 @@ from cijob_api.lines import LineId
 from cijob_api.objects import CIJob
 from cijob_gateway.errors import Down
 from cijob_gateway.logs.follows import Batch, End, Follows, Gap, Item, State
-from cijob_gateway.logs.podlogs import Pace
+from cijob_gateway.logs.readings import Pace
 from kit.kubelet import SECOND, Entry
 from kit.logserver import LogServer, Plan, PodLogs
 from kit.objects import Archive, MemoryStore
@@ -552,6 +552,7 @@ def test_archive_and_live_log_are_joined_by_id_wherever_a_reader_comes_in() -> N
         second = scene.reader()
         back = [scene.reader(after=first.ids[n]) for n in (0, 30, 39, 40, 59)]
         await second.until(lambda r: len(r.ids) == 60)
+        await scene.logs.until(lambda: scene.logs.followers > 0)
         assert scene.logs.followers == 1
         scene.logs.write(*lines(10, 60))
         scene.finish()

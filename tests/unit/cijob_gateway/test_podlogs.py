@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from cijob_api.lines import LineId, Parser
 from cijob_gateway.logs.logitems import Batch, Gap
-from cijob_gateway.logs.podlogs import Pace, PodLog, Source
+from cijob_gateway.logs.podlogs import PodLog
+from cijob_gateway.logs.readings import END_LINES, Pace, Source
 from kit.kubelet import EPOCH, SECOND, Entry, served
 from kit.logserver import LogServer, Plan, PodLogs
 
 pytestmark = pytest.mark.process
 
-AT_ONCE = Pace(first=0.0005, most=0.002, silent=0.05, tries=12, now=lambda: EPOCH)
+AT_ONCE = Pace(first=0.0005, most=0.002, silent=0.05, heard=0, tries=12, now=lambda: EPOCH)
 
 
 def lines(count: int, start: int = 0, step: int = 10**8) -> list[Entry]:
@@ -207,6 +208,72 @@ def test_the_end_is_not_waited_for_when_the_follow_does_not_hear_of_it() -> None
 
     found = followed(logs, script)
     assert found.text == told(lines(15))[0]
+
+
+# -- a long log that comes fast ----------------------------------------------------------------
+
+
+def dense(count: int) -> list[Entry]:
+    """Lines ten microseconds apart; now and then two of one time, and one that came in pieces."""
+    entries = []
+    for n in range(count):
+        moment = (n - (n % 7 == 0)) * 10_000
+        if n % 11 == 0:
+            entries.append(Entry(moment, b"the beginning of "))
+        entries.append(Entry(moment, b"line %d\n" % n))
+    return entries
+
+
+def asked(logs: PodLogs) -> list[str]:
+    """What each request was about."""
+    told = ("follow", "tailLines", "sinceTime")
+    return [next((word for word in told if word in query), "all") for query in logs.requests]
+
+
+@pytest.mark.parametrize("last", [b"", b"no newline"])
+def test_of_a_log_that_came_fast_only_the_end_is_read_again(last: bytes) -> None:
+    entries = dense(3 * END_LINES)
+    if last:
+        entries.append(Entry(SECOND, last))
+    logs = PodLogs()
+    logs.write(*entries)
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        await logs.until(lambda: len(found.ids) == 3 * END_LINES)
+        await ends(logs, found)
+
+    found = followed(logs, script)
+    assert (found.text, found.ids, found.gaps) == (*told(entries), [])
+    assert set(asked(logs)) == {"follow", "tailLines"}
+
+
+def test_a_follow_that_is_behind_when_the_container_ends_is_heard_out() -> None:
+    entries = dense(3 * END_LINES)
+    logs = PodLogs()
+    logs.write(*entries)
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        await logs.until(lambda: len(found.ids) > 100)
+        await ends(logs, found)
+
+    # However long the server takes for its next part: nothing of it is asked for twice.
+    found = followed(logs, script, pace=replace(AT_ONCE, heard=10))
+    assert (found.text, found.ids, found.gaps) == (*told(entries), [])
+    assert set(asked(logs)) == {"follow", "tailLines"}
+
+
+def test_a_line_that_is_not_at_the_end_of_a_long_log_is_looked_for_in_all_of_it() -> None:
+    entries = dense(5 * END_LINES)
+    logs = PodLogs(plans=deque_of(Plan(cut=len(served(entries[: 3 * END_LINES])))))
+    logs.write(*entries)
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        await logs.until(lambda: len(found.ids) > 100)
+        await ends(logs, found)
+
+    found = followed(logs, script)
+    assert (found.text, found.ids, found.gaps) == (*told(entries), [])
+    assert asked(logs)[:3] == ["follow", "tailLines", "sinceTime"]
 
 
 # -- rotation ----------------------------------------------------------------------------------
