@@ -34,16 +34,21 @@ def _facts(job: JobView, now: datetime) -> Iterator[tuple[str, str]]:
     yield "to do", meaning.do if meaning else ""
     yield "exit code", "" if job.exit_code is None else str(job.exit_code)
     yield "tests", job.tests
+    yield "source", job.source
     yield "pool", job.pool
     yield "submitted", f"{job.age(now)} ago" if job.created else ""
+    yield "started", job.started.isoformat() if job.started else ""
+    yield "ended", job.ended.isoformat() if job.ended else ""
     yield "ran for", job.duration(now)
 
 
 def _attempt(attempt: Mapping[str, Any]) -> str:
     pod, node = attempt.get("podName") or "no Pod", attempt.get("nodeName")
     code, message = attempt.get("exitCode"), attempt.get("message") or ""
+    container = attempt.get("containerID")
     words = [
         f"Pod {pod}" + (f" on {node}" if node else ""),
+        f"container {container}" if container else "",
         attempt.get("reason") or "",
         "" if code is None or f"exit code {code}" in message else f"exit code {code}",
         message,

@@ -26,6 +26,7 @@ class JobView:
     reason: str
     message: str
     pool: str
+    source: str
     tests: str
     exit_code: int | None
     created: datetime | None
@@ -52,6 +53,12 @@ class JobView:
         return End(self.phase, self.reason, self.message, self.exit_code)
 
 
+def _source(ran_on: Mapping[str, Any]) -> str:
+    """What it really ran on: a commit, or an archive by its digest."""
+    known = ("commit", "commit"), ("archive", "sha256")
+    return ", ".join(f"{what} {ran_on[key]}" for what, key in known if ran_on.get(key))
+
+
 def view(job: Mapping[str, Any]) -> JobView:
     """Read a job; an absent status means Queued."""
     metadata, spec = job["metadata"], job.get("spec") or {}
@@ -66,6 +73,7 @@ def view(job: Mapping[str, Any]) -> JobView:
         reason=status.get("reason") or "",
         message=status.get("message") or "",
         pool=status.get("pool") or spec.get("pool") or "",
+        source=_source(results.get("source") or {}),
         tests=(results.get("tests") or {}).get("summary") or "",
         exit_code=status.get("exitCode"),
         created=parse_time(metadata.get("creationTimestamp")),

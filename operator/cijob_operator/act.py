@@ -12,7 +12,7 @@ from typing import Any
 from cijob_api import names
 from cijob_api.objects import CIJob
 from cijob_api.reasons import Reason
-from cijob_api.statuses import CIJobStatus
+from cijob_api.statuses import CIJobStatus, Results
 from cijob_api.trimming import OPERATOR_BYTES, trim_status
 from cijob_kube.api import Api, is_quota
 from cijob_kube.errors import AlreadyExists, ApiError, Conflict, Denied, Gone, Invalid
@@ -181,11 +181,19 @@ class Actor:
 
 
 def status_patch(before: CIJobStatus, after: CIJobStatus) -> Json:
-    """The merge patch from one status to the other: the operator's own keys that differ."""
-    small = trim_status(after.model_copy(update={"results": None}), OPERATOR_BYTES)
+    """The merge patch from one status to the other: the operator's own keys that differ.
+
+    Of the results only the source is its own, and that never changes once it is known.
+    """
+    source = after.results.source if after.results else None
+    own = Results(source=source) if source else None
+    small = trim_status(after.model_copy(update={"results": own}), OPERATOR_BYTES)
     old = before.model_dump(by_alias=True, exclude_none=True, mode="json", include=OPERATOR_KEYS)
     new = small.model_dump(by_alias=True, exclude_none=True, mode="json", include=OPERATOR_KEYS)
-    return _merge_patch(old, new)
+    patch = _merge_patch(old, new)
+    if source and not (before.results and before.results.source):
+        patch["results"] = {"source": source.model_dump(exclude_none=True)}
+    return patch
 
 
 def _merge_patch(old: Json, new: Json) -> Json:

@@ -1,11 +1,13 @@
 """What the agent beside a job says of itself, read from its termination message. Pure.
 
 Used by `podviews`. The agent rewrites the message at every stage, so that it is there after
-SIGKILL, too: `{"stage": "unpack", "reason": "SourceRejected", "message": "…"}`. It handles other
-people's archives, and may have been killed while it wrote: nothing here is trusted to be whole.
+SIGKILL, too: `{"stage": "unpack", "reason": "SourceRejected", "message": "…"}`; once it knows the
+commit of a git source, with `commit`. It handles other people's archives, and may have been killed
+while it wrote: nothing here is trusted to be whole.
 """
 
 import json
+import re
 from dataclasses import dataclass
 
 from cijob_api.reasons import Reason
@@ -34,6 +36,7 @@ class AgentReport:
     stage: str = ""
     reason: Reason | None = None  # one of REASONS
     words: str = ""
+    commit: str = ""  # the full name of what was checked out, when it was
 
     @property
     def was_ready(self) -> bool:
@@ -50,10 +53,15 @@ def read_report(message: str) -> AgentReport:
     if not isinstance(said, dict):
         return AgentReport(words=_plain(message))
     reason, words = str(said.get("reason") or ""), str(said.get("message") or "")
+    stage, commit = _plain(said.get("stage")), _commit(said.get("commit"))
     if reason in REASONS:
-        return AgentReport(_plain(said.get("stage")), Reason(reason), _plain(words))
+        return AgentReport(stage, Reason(reason), _plain(words), commit)
     told = ": ".join(part for part in (reason, words) if part)
-    return AgentReport(_plain(said.get("stage")), None, _plain(told))
+    return AgentReport(stage, None, _plain(told), commit)
+
+
+def _commit(said: object) -> str:
+    return str(said) if re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", str(said)) else ""
 
 
 def _plain(text: object) -> str:

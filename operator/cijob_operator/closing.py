@@ -14,6 +14,7 @@ from cijob_api.statuses import Attempt, Retries
 from cijob_operator import statuses
 from cijob_operator.decisions import Decision, Observation, Policy, Stop
 from cijob_operator.podviews import PodView
+from cijob_operator.sources import late_commit, ran_on, with_source
 from cijob_operator.times import format_time, later, parse_time
 from cijob_operator.verdicts import Ending, agent_ending
 
@@ -29,6 +30,7 @@ def close(seen: Observation, pod: PodView, end: Ending, now: datetime) -> Decisi
         closed = statuses.close_attempt(pod, end, now)
         return end_rest(_repeat(seen, closed, retries, now=now), (pod,))
     status = statuses.finished(seen.job, end, now, pod=pod)
+    status = with_source(status, ran_on(_said(seen), pod))
     return end_rest(Decision(status=status, again=_expiry(seen, end, now)), (pod,))
 
 
@@ -73,15 +75,16 @@ def finish(seen: Observation, end: Ending, now: datetime) -> Decision:
 
 def clean_up(seen: Observation, now: datetime, policy: Policy) -> Decision:
     """A finished job goes by its time to live; its Pods before it, once their logs are kept."""
-    status = seen.job.status
-    completed = parse_time(status.completion_time) or now
-    expires = later(completed, _ttl_seconds(seen, succeeded=status.reason == Reason.COMPLETED))
+    ended = seen.job.status
+    completed = parse_time(ended.completion_time) or now
+    expires = later(completed, _ttl_seconds(seen, succeeded=ended.reason == Reason.COMPLETED))
     if now >= expires:
         return end_rest(Decision(delete_job=True), seen.pods)
-    decision = end_rest(Decision(again=expires), seen.pods)
+    status = late_commit(seen.job.status, seen.pods)
+    decision = end_rest(Decision(status=status, again=expires), seen.pods)
     if policy.archive_grace_seconds is None:
         return decision
-    archived = status.results is not None and status.results.logs is not None
+    archived = ended.results is not None and ended.results.logs is not None
     released = now if archived else later(completed, policy.archive_grace_seconds)
     if now < released:
         return replace(decision, again=min(expires, released)) if seen.pods else decision

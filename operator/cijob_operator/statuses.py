@@ -1,6 +1,7 @@
 """Composing a job's next status from its last one. Pure.
 
-Only the operator's own keys are touched; `results` belongs to others. Times and sizes are bounded.
+Only the operator's own keys are touched; `results` is not here but in `sources`. Times and
+sizes are bounded.
 """
 
 from dataclasses import dataclass

@@ -14,6 +14,7 @@ from kit.operator import job
 
 JOB = "job"
 COMMIT = {"results": {"source": {"commit": "abc"}}}
+TESTS = {"results": {"tests": {"total": 3}}}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def release(cluster: Cluster, crds: None) -> Iterator[Release]:
         attempts = count()
 
         def is_applied() -> bool:
-            change = {"results": {"source": {"commit": f"try-{next(attempts)}"}}}
+            change = {"results": {"tests": {"total": next(attempts)}}}
             return bool(refusal(release, "cijob-operator", change))
 
         cluster.until("the policy", is_applied)
@@ -77,29 +78,32 @@ def refusal(release: Release, account: str, status: dict[str, Any]) -> str:
     return done.stderr if done.returncode else ""
 
 
-def test_the_operator_may_write_all_but_the_results(release: Release) -> None:
+def test_the_operator_may_write_all_but_the_results_and_of_these_the_source(
+    release: Release,
+) -> None:
     assert not refusal(release, "cijob-operator", {"phase": "Starting", "message": "soon"})
-    told = refusal(release, "cijob-operator", COMMIT)
-    assert "the operator may not change status.results" in told
+    assert not refusal(release, "cijob-operator", {"phase": "Running", **COMMIT})
+    told = refusal(release, "cijob-operator", {"results": {"tests": {"total": 1_000_000}}})
+    assert "of status.results the operator may change source only" in told
 
 
 @pytest.mark.parametrize(
     "status",
-    [{"phase": "Succeeded"}, {"message": None}, {"message": "x", **COMMIT}, {"exitCode": 0}],
+    [{"phase": "Succeeded"}, {"message": None}, {"message": "x", **TESTS}, {"exitCode": 0}],
 )
 def test_the_gateway_may_write_nothing_but_the_results(
     release: Release, status: dict[str, Any]
 ) -> None:
     assert not refusal(release, "cijob-operator", {"message": "the operator's"})
-    assert not refusal(release, "cijob-gateway", COMMIT)
+    assert not refusal(release, "cijob-gateway", TESTS)
     assert "may change status.results only" in refusal(release, "cijob-gateway", status)
 
 
-@pytest.mark.parametrize("key", ["logs", "failure"])
-def test_of_the_results_the_gateway_may_not_write_the_archivers(release: Release, key: str) -> None:
-    value = {"logs": {"lines": 1}, "failure": {"logTail": "x"}}[key]
+@pytest.mark.parametrize("key", ["source", "logs", "failure"])
+def test_of_the_results_the_gateway_may_not_write_the_others(release: Release, key: str) -> None:
+    value = {"source": {"commit": "x"}, "logs": {"lines": 7}, "failure": {"logTail": "x"}}[key]
     told = refusal(release, "cijob-gateway", {"results": {key: value}})
-    assert "status.results.logs and status.results.failure" in told
+    assert "the gateway may not change status.results.source" in told
 
 
 def test_the_archiver_may_write_what_became_of_the_log_and_nothing_else(release: Release) -> None:
@@ -117,4 +121,4 @@ def test_nobody_else_is_held(release: Release) -> None:
         *("-p", json.dumps({"status": {"message": "by hand", "results": {"logs": {"lines": 2}}}})),
     )
     assert done.returncode == 0
-    assert not refusal(release, "cijob-gateway", {"results": {"source": {"commit": "kept"}}})
+    assert not refusal(release, "cijob-gateway", {"results": {"tests": {"total": 4}}})

@@ -181,6 +181,19 @@ def agent_words(installed: Installed, name: str) -> dict[str, Any]:
     return words
 
 
+def commit(installed: Installed, name: str) -> str:
+    """The commit in a job's results: it comes with its end, or with its agent's."""
+    found: dict[str, Any] = {}
+
+    def known() -> bool:
+        found.update((installed.job(name)["status"].get("results") or {}).get("source") or {})
+        return bool(found)
+
+    installed.cluster.until(f"the commit of {name}", known)
+    assert list(found) == ["commit"]
+    return str(found["commit"])
+
+
 def test_a_job_runs_in_its_clone_knows_its_url_and_asks_git(
     installed: Installed, hosted: Hosted
 ) -> None:
@@ -192,6 +205,8 @@ def test_a_job_runs_in_its_clone_knows_its_url_and_asks_git(
     assert log[2].startswith("v1-1-g")
     assert len(log) == 3
     assert agent_words(installed, "from-git")["commit"] == hosted.tip
+    assert commit(installed, "from-git") == hosted.tip
+    assert f"source:     commit {hosted.tip}\n" in installed.ci("get", "from-git").stdout
 
 
 def test_the_job_can_read_no_credentials(installed: Installed, hosted: Hosted) -> None:
@@ -279,8 +294,8 @@ def test_the_job_signs_with_a_key_that_it_cannot_read(installed: Installed, host
     said = [line for line in log.splitlines() if not line.startswith(("rm:", "ln:", "cat:"))]
     assert said[:2] == ["two", "ED25519"], log
     assert all("Could not add card" in line for line in said[2:]), log
-    # The agent ends with the job: nothing holds the Pod.
-    assert agent_words(installed, "signs")["stage"] == "done"
+    # The agent ends with the job, so that nothing holds the Pod; and then its commit is known.
+    assert commit(installed, "signs") == hosted.tip
 
 
 def test_without_a_key_the_job_has_no_socket(installed: Installed, hosted: Hosted) -> None:
@@ -295,6 +310,7 @@ def test_an_image_without_a_shell_is_prepared_before(installed: Installed, hoste
     source = git_source(hosted, commit=hosted.first[:10])
     status = finished(installed, "prepared", source=source, **spec)
     assert status["phase"] == "Succeeded", status
+    assert status["results"]["source"] == {"commit": hosted.first}
     assert installed.ci("logs", "prepared").stdout.strip() == hosted.first
 
 

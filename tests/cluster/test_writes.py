@@ -95,7 +95,9 @@ def test_a_job_with_a_source_costs_three_writes_as_well(
     settings = {"CIJOB_GATEWAY": serve(cluster, namespace, tree)}
     operator = Operator(cluster, namespace, tmp_path, settings).start()
     job = operator.submit("sourced", source=tree.source, script="cat hello.txt; sleep 2")
-    assert operator.finished(job)["reason"] == "Completed"
+    status = operator.finished(job)
+    assert status["reason"] == "Completed"
+    assert status["results"] == {"source": {"sha256": tree.source["archive"]["sha256"]}}
     assert writes(operator, job) == [CREATE, STATUS, STATUS]
     assert operator.stop() == 0
 

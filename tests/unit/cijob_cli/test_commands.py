@@ -17,6 +17,7 @@ pytestmark = pytest.mark.process
 @pytest.fixture
 def jobs(gateway: Loopback) -> None:
     attempt = {"number": 1, "podName": "test-02-1", "nodeName": "n1", "exitCode": 1}
+    attempt["containerID"] = "containerd://c0ffee"
     gateway.jobs = {
         "test-02": job(
             "test-02",
@@ -28,6 +29,7 @@ def jobs(gateway: Loopback) -> None:
             startTime="2026-01-01T12:00:00Z",
             completionTime="2026-01-01T12:00:12Z",
             attempts=[attempt],
+            results={"source": {"commit": "c0ffee"}},
         ),
         "test-01": job("test-01", "Running", startTime="2026-01-01T12:00:00Z"),
     }
@@ -98,8 +100,12 @@ class TestGet:
         assert "message:    The command exited with 1." in lines
         assert any(line.startswith("means:      ") for line in lines)
         assert any(line.startswith("to do:      ") for line in lines)
+        assert "source:     commit c0ffee" in lines
+        assert "started:    2026-01-01T12:00:00+00:00" in lines
+        assert "ended:      2026-01-01T12:00:12+00:00" in lines
         assert "ran for:    12s" in lines
-        assert lines[-1] == "attempt 1:  Pod test-02-1 on n1, exit code 1"
+        told = "Pod test-02-1 on n1, container containerd://c0ffee, exit code 1"
+        assert lines[-1] == f"attempt 1:  {told}"
 
     def test_json_is_the_object(self, ci: CI, gateway: Loopback) -> None:
         assert json.loads(ci("get", "test-02", "-o", "json").out) == gateway.jobs["test-02"]

@@ -81,6 +81,14 @@ def test_the_results_are_others_to_write(*, kept: bool) -> None:
     assert "results" not in patch
 
 
+def test_of_the_results_the_source_is_written_once_and_nothing_else() -> None:
+    logs, source = {"lines": 7}, {"commit": "c0ffee"}
+    known = status(results={"logs": logs, "source": source})
+    assert status_patch(status(results={"logs": logs}), known) == {"results": {"source": source}}
+    assert status_patch(status(), known) == {"results": {"source": source}}
+    assert status_patch(known, known) == {}
+
+
 def test_a_list_is_written_as_a_whole() -> None:
     patch = status_patch(status(attempts=[attempt(1)]), status(attempts=[attempt(1), attempt(2)]))
     assert [a["number"] for a in patch["attempts"]] == [1, 2]

@@ -42,6 +42,21 @@ def test_anything_else_is_words(message: str, report: AgentReport) -> None:
     assert read_report(message) == report
 
 
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        ("c" * 40, "c" * 40),
+        ("c" * 64, "c" * 64),
+        ("c" * 7, ""),
+        ("C" * 40, ""),
+        (7, ""),
+        (None, ""),
+    ],
+)
+def test_a_commit_is_its_full_name_or_nothing(said: object, known: str) -> None:
+    assert read_report(json.dumps({"stage": "ready", "commit": said})).commit == known
+
+
 def test_names_from_an_archive_cannot_reach_a_terminal() -> None:
     said = {"stage": "unpack", "reason": "SourceRejected", "message": "a\x1b[2Jb\nc\ud800d\u202ee"}
     assert read_report(json.dumps(said)).words == "a [2Jb c d e"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cijob_api.statuses import LogResult, Results
+from cijob_api.statuses import LogResult, Results, SourceResult
 from cijob_operator.cache import Cache
 from unit.cijob_operator.builders import IMAGE, NOON
 
@@ -109,6 +109,12 @@ def test_a_finished_job_is_kept_small(cache: Cache) -> None:
     assert small.spec.ttl_seconds_after_finished
     assert small.spec.template_ref
     assert small.metadata.resource_version == "1"
+
+
+def test_of_a_finished_job_it_is_known_that_its_source_is(cache: Cache) -> None:
+    status = {"phase": "Succeeded", "results": {"source": {"commit": "c0ffee"}}}
+    cache.put_job(job_body(status=status))
+    assert cache.jobs[KEY].status.results == Results(source=SourceResult())
 
 
 # -- malformed jobs ---------------------------------------------------------------------------
