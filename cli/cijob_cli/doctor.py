@@ -95,5 +95,7 @@ def _rights(namespace: str, _jobs: list[dict[str, object]]) -> str:
 
 def _templates(names: list[str]) -> str:
     if not names:
-        raise Unreachable("no templates; the chart brings `test` and `run`: see its `templates`")
+        raise Unreachable(
+            "no templates; the chart brings `test`, `run` and `build`: see its `templates`"
+        )
     return f"{counted(len(names), 'template')}: {', '.join(names)}"

@@ -52,6 +52,7 @@ IMAGES = (
         ),
     ),
     Image("cijob/python:dev", "images/python", ("images/python",)),
+    Image("cijob/build:dev", "images/build", ("images/build",)),
 )
 # What the local cluster gets from its own build of the program.
 DOCKER_IMAGES = (

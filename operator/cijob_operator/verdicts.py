@@ -198,7 +198,10 @@ def _own_end(ended: Ended, *, wrapped_command: bool = False) -> Ending:
         return Ending(Reason.CANNOT_START, f"{words} (exit code {code})", code, ended.finished)
     if code == 0:
         return Ending(Reason.COMPLETED, "exit code 0", 0, ended.finished)
-    return Ending(Reason.COMMAND_FAILED, f"exit code {code}", code, ended.finished)
+    words = f"exit code {code}"
+    if said := ended.message.strip():  # what the command left in /dev/termination-log
+        words = f"{words}: {said}"
+    return Ending(Reason.COMMAND_FAILED, words, code, ended.finished)
 
 
 def _failed_without_end(pod: PodView) -> Ending:

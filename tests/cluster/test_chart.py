@@ -78,7 +78,8 @@ def test_the_registry_stands_before_every_image() -> None:
     images |= {d["spec"]["image"] for d in documents if d["kind"] == "CIJobTemplate"}
     images.add(environment(find(documents, "Deployment", "cijob-operator"))["CIJOB_AGENT_IMAGE"])
     assert images == {
-        f"registry.example:5000/mirror/cijob/{name}:dev" for name in ("cijob", "minio", "python")
+        f"registry.example:5000/mirror/cijob/{name}:dev"
+        for name in ("build", "cijob", "minio", "python")
     }
 
 
@@ -104,10 +105,12 @@ def test_custom_resources_are_those_of_the_contract_and_are_kept() -> None:
     assert found == {}
 
 
-def test_the_templates_are_test_and_run() -> None:
+def test_the_templates_are_test_run_and_build() -> None:
     found = {d["metadata"]["name"]: d["spec"] for d in rendered() if d["kind"] == "CIJobTemplate"}
-    assert set(found) == {"test", "run"}
+    assert set(found) == {"test", "run", "build"}
     assert found["test"]["script"] == SCRIPT
+    build = (CHART / "files" / "templates" / "build.sh").read_text()
+    assert found["build"]["script"] == build
     assert {"command", "script"} & set(found["run"]) == set()
 
 
@@ -303,6 +306,7 @@ def test_gateway_and_archiver_speak_to_the_same_store() -> None:
         ("image.registry=https://registry.example", "image.registry"),
         ("imagee.tag=x", "imagee"),
         ("jobImage=", "jobImage"),
+        ("buildJobs.image=", "buildJobs.image"),
         ("archiver.retentionDays=0", "archiver.retentionDays"),
         ("gateway.auth=basic", "gateway.auth"),
         ("gateway.maxSourceBytes=200Mi", "gateway.maxSourceBytes"),

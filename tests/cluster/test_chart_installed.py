@@ -125,6 +125,6 @@ def test_the_first_install_in_a_cluster_knows_the_kinds_that_it_brings(
     helm("install", "cijob", str(chart), *common, none)
     try:
         found = cluster.get(f"cijobtemplates.{group}", "-n", namespace)["items"]
-        assert [item["metadata"]["name"] for item in found] == ["run", "test"]
+        assert [item["metadata"]["name"] for item in found] == ["build", "run", "test"]
     finally:
         helm("uninstall", "cijob", *common, "--wait", "--timeout=60s")

@@ -51,6 +51,11 @@ def test_a_script_may_end_with_any_code(code: int) -> None:
     )
 
 
+def test_what_a_command_leaves_as_its_termination_message_comes_along() -> None:
+    end = ending(ended(66, "", "NoBuildRecipe: add one\n"), NOON)
+    assert end == Ending(Reason.COMMAND_FAILED, "exit code 66: NoBuildRecipe: add one", 66, NOON)
+
+
 def test_the_runtime_s_words_come_along() -> None:
     end = ending(ended(128, "StartError", "exec: no such file\n"), NOON)
     assert end == Ending(Reason.CANNOT_START, "exec: no such file", 128, NOON)

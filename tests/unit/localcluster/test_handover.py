@@ -116,7 +116,7 @@ def test_every_image_that_the_chart_names_is_built_and_loaded(laptop: Laptop) ->
         '#!/bin/sh\n[ "$1" = get ] && echo one || echo "$@" >> ' + f"{laptop.folder}/kind.calls\n"
     )
     assert laptop.build_images().returncode == 0
-    images = ["cijob/cijob:dev", "cijob/python:dev", "cijob/minio:dev"]
+    images = [f"cijob/{name}:dev" for name in ("cijob", "python", "build", "minio")]
     builds = [c.split() for c in (laptop.folder / "docker.calls").read_text().splitlines()]
     assert [c[2] for c in builds if c[0] == "build"] == images
     assert all(Path(c[4]).is_file() for c in builds if c[0] == "build")
