@@ -16,17 +16,20 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cijob_gateway import metrics
-from cijob_gateway.errors import (
-    RETRY_SECONDS,
-    TYPES,
-    BadRequest,
-    Down,
-    Problem,
-    ProblemDocument,
-    problem_of,
-)
+from cijob_gateway.answers import answer, fault
+from cijob_gateway.errors import TYPES, BadRequest, Problem, ProblemDocument, problem_of
 from cijob_gateway.parts import Parts
-from cijob_gateway.routes import about, agents, events, health, jobs, logs, sources
+from cijob_gateway.routes import (
+    about,
+    agents,
+    buildjobs,
+    buildstreams,
+    events,
+    health,
+    jobs,
+    logs,
+    sources,
+)
 from cijob_kube.errors import ApiError, Denied
 
 logger = logging.getLogger(__name__)
@@ -42,8 +45,8 @@ ABOUT = "Submit jobs, follow them, and get what they leave behind. Errors are RF
 def user_app(parts: Parts | None) -> FastAPI:
     """The user API. Without parts it can only describe itself."""
     app = _app("cijob", parts)
-    for router in (about.router, sources.router, jobs.router, logs.router, events.router):
-        app.include_router(router, responses=PROBLEMS)
+    for part in (about, sources, jobs, logs, events, buildjobs, buildstreams):
+        app.include_router(part.router, responses=PROBLEMS)
     return app
 
 
@@ -67,16 +70,6 @@ def _app(title: str, parts: Parts | None) -> FastAPI:
     return app
 
 
-def answer(problem: Problem) -> JSONResponse:
-    """A problem as the response that says it."""
-    headers = {"Retry-After": str(RETRY_SECONDS)} if isinstance(problem, Down) else {}
-    if problem.status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(
-        problem.document(), problem.status, headers, media_type="application/problem+json"
-    )
-
-
 async def _problem(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Problem)  # noqa: S101
     return answer(error)
@@ -92,9 +85,7 @@ async def _api_error(_: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    first = error.errors()[0]
-    where = ".".join(str(step) for step in first["loc"][1:])
-    return answer(BadRequest(f"{where}: {first['msg']}"))
+    return answer(BadRequest(fault(error)))
 
 
 async def _http(_: Request, error: Exception) -> JSONResponse:

@@ -258,20 +258,26 @@ class Jobs:
 
     async def delete(self, job: Json, *, patience_seconds: float) -> bool:
         """Cancel a job, wait for its end, delete it. False if it had not ended by then."""
-        metadata = job["metadata"]
         if (job.get("status") or {}).get("phase") not in FINAL:
             await self.cancel(job)
-            changes = self._watch.changes(metadata["namespace"], metadata["name"], metadata["uid"])
-            try:
-                async with asyncio.timeout(patience_seconds):
-                    async for state in changes:
-                        if state is None or state.status.phase.is_final:
-                            break
-            except TimeoutError:
+            if not await self.ended(job, patience_seconds=patience_seconds):
                 return False
-            finally:
-                await changes.aclose()  # type: ignore[attr-defined]
         await self.remove(job)
+        return True
+
+    async def ended(self, job: Json, *, patience_seconds: float) -> bool:
+        """Wait for a job's end; whether it came."""
+        metadata = job["metadata"]
+        changes = self._watch.changes(metadata["namespace"], metadata["name"], metadata["uid"])
+        try:
+            async with asyncio.timeout(patience_seconds):
+                async for state in changes:
+                    if state is None or state.status.phase.is_final:
+                        break
+        except TimeoutError:
+            return False
+        finally:
+            await changes.aclose()  # type: ignore[attr-defined]
         return True
 
     async def remove(self, job: Json) -> None:

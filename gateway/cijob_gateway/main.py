@@ -34,6 +34,7 @@ from cijob_kube.environment import BadSetting
 logger = logging.getLogger(__name__)
 DRAIN_SECONDS = 20
 STORE_SECONDS = 2.0
+WEBSOCKET_BYTES = 4096
 
 
 def main() -> int:
@@ -52,8 +53,8 @@ async def run(settings: Settings) -> None:
     async with Api.connect(count_write=metrics.count_write, connections=0) as api:
         parts = assemble(settings, api)
         servers = [
-            _server(user_app(parts), settings, host=settings.host, port=settings.port),
-            _server(internal_app(parts), settings, host="0.0.0.0", port=settings.internal_port),  # noqa: S104
+            _server(user_app(parts), settings, settings.host, settings.port),
+            _server(internal_app(parts), settings, "0.0.0.0", settings.internal_port),  # noqa: S104
         ]
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -126,7 +127,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(app: ASGIApp, settings: Settings, *, host: str, port: int) -> _Server:
+def _server(app: ASGIApp, settings: Settings, host: str, port: int) -> _Server:
     certificate, key = settings.tls or (None, None)
     return _Server(
         uvicorn.Config(
@@ -138,7 +139,9 @@ def _server(app: ASGIApp, settings: Settings, *, host: str, port: int) -> _Serve
             log_config=None,
             access_log=False,
             http="httptools",
-            ws="none",
+            # The one that pings, for followers of build jobs; nothing is read of what they send.
+            ws="websockets-sansio",
+            ws_max_size=WEBSOCKET_BYTES,
             lifespan="off",
             timeout_keep_alive=75,
             timeout_graceful_shutdown=DRAIN_SECONDS,

@@ -39,6 +39,12 @@ class Records:
                 return body
         return await self._first(namespace, name, None)
 
+    async def of_uid(self, namespace: str, uid: str) -> Json | None:
+        """The job of that UID, as it ended. Raises Down."""
+        if self._store.trouble:
+            raise Down(self._store.trouble)
+        return await self._final(namespace, uid)
+
     async def entries(self, namespace: str, before: Age | None) -> AsyncGenerator[Entry]:
         """The index, sorted as lists are: newest first, then by name. Raises Down."""
         latest = None if before is None else _milliseconds(before[0])
@@ -79,8 +85,11 @@ class Records:
                     yield entry
 
     async def _body(self, entry: Entry) -> Json | None:
+        return await self._final(entry.namespace, entry.uid)
+
+    async def _final(self, namespace: str, uid: str) -> Json | None:
         try:
-            found = await self._store.get(final_name(entry.namespace, entry.uid))
+            found = await self._store.get(final_name(namespace, uid))
         except FileNotFoundError:
             return None
         body: Json = json.loads(found.content)

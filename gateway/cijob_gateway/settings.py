@@ -35,6 +35,7 @@ class Settings:
     s3: S3Settings
     max_source_bytes: int
     source_ttl_seconds: float
+    build_namespace: str = ""  # of the Build Job API's jobs; empty: it is off
 
     @property
     def host(self) -> str:
@@ -45,6 +46,10 @@ class Settings:
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the `CIJOB_*` variables. Raises BadSetting."""
     scope = read_scope(environment)
+    builds = environment.get("CIJOB_BUILD_NAMESPACE", "")
+    if builds and scope.namespaces and builds not in scope.namespaces:
+        served = " ".join(scope.namespaces)
+        raise BadSetting(f"CIJOB_BUILD_NAMESPACE {builds} is not in CIJOB_NAMESPACES: {served}")
     auth = environment.get("CIJOB_AUTH", "kubernetes")
     if auth not in {"kubernetes", "none"}:
         raise BadSetting(f"CIJOB_AUTH is {auth!r}; it must be kubernetes or none")
@@ -58,6 +63,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         s3=read_s3(environment),
         max_source_bytes=int(read_number(environment, "CIJOB_MAX_SOURCE_BYTES", 200 * MIB)),
         source_ttl_seconds=read_number(environment, "CIJOB_SOURCE_TTL_SECONDS", 7 * 86400),
+        build_namespace=builds,
     )
 
 

@@ -56,6 +56,7 @@ class Watch(Generic[R]):
         self._synced: set[str] = set()
         self._failing: dict[str, str] = {}
         self._followers: defaultdict[Key, set[asyncio.Event]] = defaultdict(set)
+        self._awaited: defaultdict[str, set[asyncio.Future[Json]]] = defaultdict(set)
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -83,6 +84,24 @@ class Watch(Generic[R]):
         return [
             body for key, body in self._objects.items() if namespace is None or key[0] == namespace
         ]
+
+    async def of_uid(self, namespace: str, uid: str, *, patience_seconds: float) -> Json | None:
+        """The object of that UID, there already or within so long."""
+        for body in self.bodies(namespace):
+            if body["metadata"]["uid"] == uid:
+                return body
+        coming: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+        self._awaited[uid].add(coming)
+        try:
+            async with asyncio.timeout(patience_seconds):
+                found = await coming
+                return found if found["metadata"]["namespace"] == namespace else None
+        except TimeoutError:
+            return None
+        finally:
+            self._awaited[uid].discard(coming)
+            if not self._awaited[uid]:
+                del self._awaited[uid]
 
     async def changes(self, namespace: str, name: str, uid: str) -> AsyncIterator[R | None]:
         """The object now and after each change; None, at last, when it is gone or another one.
@@ -117,6 +136,9 @@ class Watch(Generic[R]):
         known = max(_version(old) if old else 0, self._dropped.get(key, 0))
         if known < _version(body):
             self._objects[key] = self._slim(body)
+            for future in self._awaited.get(metadata["uid"], ()):
+                if not future.done():
+                    future.set_result(body)
             self._wake(key)
 
     def drop(self, key: Key, *, version: int) -> None:

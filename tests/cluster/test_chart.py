@@ -38,7 +38,7 @@ def with_pods(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_values_are_a_page() -> None:
-    assert len(Path(CHART / "values.yaml").read_text().splitlines()) < 90
+    assert len(Path(CHART / "values.yaml").read_text().splitlines()) < 100
 
 
 def test_helm_finds_nothing_to_complain_of() -> None:
@@ -241,6 +241,32 @@ def test_the_users_of_a_team_and_the_command_line_share_its_role() -> None:
     ]
 
 
+BUILDERS = "--set=buildJobs.users[0].kind=Group,buildJobs.users[0].name=builders"
+GROUP = {"kind": "Group", "name": "builders", "apiGroup": "rbac.authorization.k8s.io"}
+
+
+@pytest.mark.parametrize(
+    ("options", "namespace", "teams"),
+    [
+        ([], "", []),
+        (["jobNamespaces={a,b}"], "a", ["a", "b"]),
+        (["jobNamespaces={a,b}", "operator.namespaces={b}"], "b", ["a", "b"]),
+        (["jobNamespaces={a,b}", "buildJobs.namespace=b"], "b", ["a", "b"]),
+        (["jobNamespaces={a}", "buildJobs.namespace=builds"], "builds", ["a", "builds"]),
+    ],
+)
+def test_build_jobs_have_a_namespace_and_users(
+    options: list[str], namespace: str, teams: list[str]
+) -> None:
+    documents = rendered(BUILDERS, *(f"--set={option}" for option in options))
+    gateway = environment(find(documents, "Deployment", "cijob-gateway"))
+    assert gateway["CIJOB_BUILD_NAMESPACE"] == namespace
+    bindings = [d for d in documents if d["metadata"]["name"] == "cijob-user" and "subjects" in d]
+    assert [d["metadata"]["namespace"] for d in bindings] == teams
+    allowed = [d["metadata"]["namespace"] for d in bindings if GROUP in d["subjects"]]
+    assert allowed == ([namespace] if namespace else [])
+
+
 def test_nothing_connects_to_a_job_and_only_gateway_and_archiver_to_minio() -> None:
     documents = rendered(TEAM)
     jobs = find(documents, "NetworkPolicy", "cijob-jobs")["spec"]
@@ -307,6 +333,7 @@ def test_gateway_and_archiver_speak_to_the_same_store() -> None:
         ("imagee.tag=x", "imagee"),
         ("jobImage=", "jobImage"),
         ("buildJobs.image=", "buildJobs.image"),
+        ("buildJobs.users={anna}", "buildJobs.users"),
         ("archiver.retentionDays=0", "archiver.retentionDays"),
         ("gateway.auth=basic", "gateway.auth"),
         ("gateway.maxSourceBytes=200Mi", "gateway.maxSourceBytes"),
@@ -334,6 +361,7 @@ def test_a_wrong_value_is_refused_by_name(option: str, words: str) -> None:
         ("gateway.ingress.enabled=true", "without gateway.ingress.host"),
         ("gateway.httpRoute.enabled=true", "without gateway.httpRoute.parentRefs"),
         ("caBundle=/etc/ssl/ca.pem", "holds no PEM certificate"),
+        ("operator.namespaces={a},buildJobs.namespace=b", "operator.namespaces leaves out"),
     ],
 )
 def test_values_that_do_not_go_together_are_refused_in_words(options: str, words: str) -> None:

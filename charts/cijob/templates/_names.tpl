@@ -47,10 +47,42 @@ capabilities: {drop: [ALL]}
 {{- end -}}
 
 {{/* jobNamespaces as a list of {name, users}, whichever way they were written. */}}
-{{- define "cijob.jobNamespaces" -}}
+{{- define "cijob.teams" -}}
 {{- $found := list -}}
 {{- range .Values.jobNamespaces -}}
 {{- $found = append $found (kindIs "string" . | ternary (dict "name" .) .) -}}
+{{- end -}}
+{{- $found | toJson -}}
+{{- end -}}
+
+{{/* Where the Build Job API's jobs are: the namespace named for them, else the first team's that is
+looked after. */}}
+{{- define "cijob.buildNamespace" -}}
+{{- $namespace := .Values.buildJobs.namespace -}}
+{{- $served := include "cijob.namespaces" . | fromJsonArray -}}
+{{- range include "cijob.teams" . | fromJsonArray -}}
+{{- if or (not $served) (has .name $served) -}}
+{{- $namespace = $namespace | default .name -}}
+{{- end -}}
+{{- end -}}
+{{- $namespace -}}
+{{- end -}}
+
+{{/* The teams as a list of {name, users}, that of the builds among them with its own users. */}}
+{{- define "cijob.jobNamespaces" -}}
+{{- $missing := include "cijob.buildNamespace" . -}}
+{{- $users := .Values.buildJobs.users -}}
+{{- $found := list -}}
+{{- range include "cijob.teams" . | fromJsonArray -}}
+{{- if eq .name $missing -}}
+{{- $missing = "" -}}
+{{- $found = append $found (dict "name" .name "users" (concat (.users | default list) $users)) -}}
+{{- else -}}
+{{- $found = append $found . -}}
+{{- end -}}
+{{- end -}}
+{{- if $missing -}}
+{{- $found = append $found (dict "name" $missing "users" $users) -}}
 {{- end -}}
 {{- $found | toJson -}}
 {{- end -}}

@@ -84,7 +84,7 @@ async def logs(
         return streams.Stream(streams.events(items, terms(call, job)), streams.HEADERS)
     chunks = streams.text(items, terms(call, job))
     # What cannot be read at all is an answer of its own, not a text that breaks off.
-    return streams.Stream(chunks if wanted.follow else await _begun(chunks), PLAIN)
+    return streams.Stream(chunks if wanted.follow else await begun(chunks), PLAIN)
 
 
 def followed(call: Call, body: Json) -> Response:
@@ -140,7 +140,7 @@ async def _ranged(call: Call, text: ArchivedText, wanted: str | None) -> Respons
     if call.request.method == "HEAD":
         answer = Response(headers=headers)
     else:
-        answer = streams.Stream(await _begun(text.read(start, stop)), headers)
+        answer = streams.Stream(await begun(text.read(start, stop)), headers)
     answer.headers["Content-Length"] = str(stop - start)
     if (start, stop) != (0, size):
         answer.status_code = HTTPStatus.PARTIAL_CONTENT
@@ -166,7 +166,7 @@ async def _nothing() -> AsyncGenerator[bytes, None]:
         yield chunk
 
 
-async def _begun(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+async def begun(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     """The same chunks; the first has come. Raises what reading it raised."""
 
     async def whole() -> AsyncGenerator[bytes, None]:

@@ -185,3 +185,18 @@ def test_an_archive_that_is_away_is_said() -> None:
             await scene.pages()
 
     play(script)
+
+
+def test_a_record_is_found_by_its_uid() -> None:
+    async def script(scene: Scene) -> None:
+        await scene.archived(body("one", uid=1))
+        uid = "00000000-0000-0000-0000-00000000000{}".format
+        found = await scene.records.of_uid("team", uid(1))
+        assert found == body("one", uid=1)
+        assert await scene.records.of_uid("team", uid(2)) is None
+        assert await scene.records.of_uid("other", uid(1)) is None
+        scene.store.trouble = "S3 is away"
+        with pytest.raises(Down):
+            await scene.records.of_uid("team", uid(1))
+
+    play(script)

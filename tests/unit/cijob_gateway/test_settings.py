@@ -34,6 +34,14 @@ def test_templates_for_all_are_read_in_the_system_namespace() -> None:
     assert read_settings(given).namespaces == ("a", "b", "sys")
 
 
+def test_build_jobs_have_a_namespace_that_is_looked_after() -> None:
+    given = {**GOOD, "CIJOB_BUILD_NAMESPACE": "b"}
+    assert read_settings(given).build_namespace == "b"
+    assert read_settings({**given, "CIJOB_NAMESPACES": "b a"}).build_namespace == "b"
+    with pytest.raises(BadSetting, match="b is not in CIJOB_NAMESPACES: a cijob-system"):
+        read_settings({**given, "CIJOB_NAMESPACES": "a"})
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [

@@ -151,3 +151,16 @@ def test_a_follower_sees_the_present_then_the_newest_then_the_end() -> None:
         assert watch._followers == {}
 
     run(test, job("a", 1))
+
+
+def test_an_object_is_found_by_its_uid_also_when_it_is_still_to_come() -> None:
+    async def script(server: Server, watch: Watch[CIJob]) -> None:
+        assert (await watch.of_uid("team", "one", patience_seconds=0)) == watch.body("team", "one")
+        assert await watch.of_uid("other", "one", patience_seconds=0) is None
+        assert await watch.of_uid("team", "two", patience_seconds=0) is None
+        coming = asyncio.create_task(watch.of_uid("team", "two", patience_seconds=60))
+        await asyncio.sleep(0)
+        server.tell("ADDED", job("two", 2))
+        assert (await coming) == watch.body("team", "two")
+
+    run(script, job("one", 1))
