@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from unit.templates.script import ROOT
+from kit.cluster import ROOT
 
 pytestmark = pytest.mark.process
 SCRIPT = (ROOT / "charts/cijob/files/templates/build.sh").read_text()
