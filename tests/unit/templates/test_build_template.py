@@ -1,5 +1,6 @@
 """Template `build`, run by sh as in a job: which recipe it takes, and what it says without one."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -15,7 +16,9 @@ MAKEFILE = "all:\n\t@echo made\nother:\n\t@echo other\n"
 def build(folder: Path, *arguments: str) -> tuple[int, str, str]:
     """Run the script in a folder; its exit code, stdout and stderr."""
     words = ["/bin/sh", "-euc", SCRIPT, "sh", *arguments]
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=60)
+    # Nothing of a `make` that runs these tests.
+    given = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(words, cwd=folder, env=given, capture_output=True, text=True, timeout=60)
     return done.returncode, done.stdout, done.stderr
 
 
