@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cijob_api.names import ANNOTATION_SUBMITTER
+from cijob_api.names import ANNOTATION_RETRY_OF, ANNOTATION_RETRY_TESTS, ANNOTATION_SUBMITTER
 from cijob_cli.events import End
 from cijob_cli.units import format_duration, parse_time
 
@@ -33,6 +33,8 @@ class JobView:
     started: datetime | None
     ended: datetime | None
     attempts: tuple[Mapping[str, Any], ...]
+    retry_of: str
+    retry_tests: str  # how many failed tests of that job, if not all of it
 
     def duration(self, now: datetime) -> str:
         """How long it has run, or empty."""
@@ -64,11 +66,12 @@ def view(job: Mapping[str, Any]) -> JobView:
     metadata, spec = job["metadata"], job.get("spec") or {}
     status = job.get("status") or {}
     results = status.get("results") or {}
+    notes = metadata.get("annotations") or {}
     return JobView(
         name=metadata["name"],
         namespace=metadata.get("namespace") or "",
         template=(spec.get("templateRef") or {}).get("name") or "",
-        submitter=(metadata.get("annotations") or {}).get(ANNOTATION_SUBMITTER) or "",
+        submitter=notes.get(ANNOTATION_SUBMITTER) or "",
         phase=status.get("phase") or "Queued",
         reason=status.get("reason") or "",
         message=status.get("message") or "",
@@ -80,4 +83,6 @@ def view(job: Mapping[str, Any]) -> JobView:
         started=parse_time(status.get("startTime")),
         ended=parse_time(status.get("completionTime")),
         attempts=tuple(status.get("attempts") or ()),
+        retry_of=notes.get(ANNOTATION_RETRY_OF) or "",
+        retry_tests=notes.get(ANNOTATION_RETRY_TESTS) or "",
     )

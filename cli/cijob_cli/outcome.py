@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cijob_api.reasons import Phase
+from cijob_cli.answers import SHOWN, Answer, read_answer
 from cijob_cli.errors import CIError, Unusable
 from cijob_cli.events import End
 from cijob_cli.exitcodes import ExitCode, code_of_end
@@ -61,9 +62,8 @@ def start_and_see(gateway: Gateway, screen: Screen, start: Start, waiting: Follo
         end = see(gateway, following, start.opening)
     if waiting.output and following.name:
         print_job(gateway.job(following.name), waiting.output)
-    return conclude(
-        following, end, took=time.monotonic() - began, own_code=waiting.exit_code_from_job
-    )
+    took = time.monotonic() - began
+    return conclude(gateway, following, end, took=took, own_code=waiting.exit_code_from_job)
 
 
 def see(gateway: Gateway, following: Following, opening: Opening) -> End:
@@ -77,16 +77,21 @@ def see(gateway: Gateway, following: Following, opening: Opening) -> End:
         )
 
 
-def conclude(following: Following, end: End, *, took: float | None, own_code: bool) -> int:
-    """The last words, and the exit code."""
+def conclude(
+    gateway: Gateway, following: Following, end: End, *, took: float | None, own_code: bool
+) -> int:
+    """What broke, the last words, and the exit code."""
     missing = following.missing(end)
-    name = following.name or "JOB"
+    name, screen = following.name or "JOB", following.screen
     if missing:
-        following.screen.warn(f"{missing}; read it again: {following.screen.command('logs', name)}")
-    following.screen.end(
+        screen.warn(f"{missing}; read it again: {screen.command('logs', name)}")
+    answer = read_answer(gateway.outcome(name, SHOWN))
+    screen.answer(answer, screen.command("get", name))
+    screen.end(
         end,
+        answer,
         took="" if took is None else format_duration(took),
-        following=following.screen.command(_next(end), name),
+        following=screen.command(_next(end, answer), name),
     )
     code = code_of_end(end.phase, end.reason)
     if own_code and code == ExitCode.FAILED and end.exit_code:
@@ -105,8 +110,10 @@ def ran_for(gateway: Gateway, name: str) -> int | None:
     return round((job.ended - job.started).total_seconds())
 
 
-def _next(end: End) -> str:
+def _next(end: End, answer: Answer) -> str:
     """The command that a person is likely to want now."""
     if end.phase == Phase.SUCCEEDED:
         return "logs"
-    return "get" if end.phase == Phase.ERROR else "retry"
+    if end.phase == Phase.ERROR:
+        return "get"
+    return "retry --failed" if answer.can_retry_failed else "retry"

@@ -12,7 +12,7 @@ from cijob_cli.jobs import JobView, view
 
 FORMATS = ("table", "wide", "json", "yaml", "name")
 _HEADINGS = ("NAME", "PHASE", "REASON", "POOL", "TESTS", "EXIT", "DURATION", "AGE")
-_WIDE_HEADINGS = ("TEMPLATE", "POD", "NODE", "SUBMITTER")
+_WIDE_HEADINGS = ("TEMPLATE", "POD", "NODE", "SUBMITTER", "RETRY-OF")
 
 
 def print_object(value: Any, form: str) -> None:
@@ -63,4 +63,4 @@ def _cells(job: JobView, now: datetime) -> tuple[str, ...]:
 
 def _wide(job: JobView) -> tuple[str, ...]:
     pod, node = job.of_last_attempt("podName"), job.of_last_attempt("nodeName")
-    return (job.template, pod, node, job.submitter)
+    return (job.template, pod, node, job.submitter, job.retry_of)

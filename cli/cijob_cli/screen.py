@@ -14,6 +14,7 @@ from typing import BinaryIO
 import click
 
 from cijob_api.reasons import Phase
+from cijob_cli.answers import Answer
 from cijob_cli.escapes import without_escapes
 from cijob_cli.events import End, Status
 from cijob_cli.settings import colours_wanted
@@ -79,16 +80,28 @@ class Screen:
         """Lines are missing at this place."""
         self.note(f"--- lines are missing here: {message or 'no reason given'} ---", "yellow")
 
-    def end(self, end: End, *, took: str, following: str) -> None:
-        """The last line: how it ended, and what to do next."""
+    def answer(self, answer: Answer, everything: str) -> None:
+        """What broke; `everything` is the command that shows all of it."""
+        for line in answer.lines():
+            self.note(line, None if line.startswith(" ") else "red")
+        if more := answer.more():
+            self.note(f"and {more} more: {everything}", "red")
+        if answer.missing:
+            self.warn(answer.missing)
+
+    def end(self, end: End, answer: Answer, *, took: str, following: str) -> None:
+        """The last line: how it ended, where the time went, and what to do next."""
         # The operator's own words for a plain end are the exit code again.
         told = end.exit_code is None or f"exit code {end.exit_code}" in end.message
         code = "" if told else f", exit code {end.exit_code}"
         reason = f" ({end.reason})" if end.reason else ""
         words = f": {end.message}" if end.message else ""
+        facts = "".join(f"; {fact}" for fact in answer.facts())
         took = f" after {took}" if took else ""
+        times = f" ({said})" if (said := answer.times()) else ""
         self.note(
-            f"{end.phase}{reason}{took}{code}{words}. Next: {following}", _COLOURS.get(end.phase)
+            f"{end.phase}{reason}{took}{times}{code}{words}{facts}. Next: {following}",
+            _COLOURS.get(end.phase),
         )
 
     @contextmanager

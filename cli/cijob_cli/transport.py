@@ -35,6 +35,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None  # JSON
     content: Callable[[], Iterator[bytes]] | None = None
+    seconds: float | None = None  # what may be waited for (default: as long as a stream is silent)
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ class Transport:
             headers=headers,
             json=call.body,
             content=call.content() if call.content else None,
+            timeout=_TIMES if call.seconds is None else call.seconds,
         )
         return self._client.send(request, stream=True)
 

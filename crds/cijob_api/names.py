@@ -21,15 +21,19 @@ ANNOTATION_TIMEOUT = "cijob.dev/timeout-seconds"
 ANNOTATION_WRAPPED_COMMAND = "cijob.dev/wrapped-command"
 # Written by the same patch that lowers a Pod's deadline: why we stopped it.
 ANNOTATION_STOP = "cijob.dev/stop-reason"
-# Written by the gateway: the request that made a job, which job it repeats, and that its Secret is
-# still to come.
+# Written by the gateway: the request that made a job, which job it repeats, how many failed tests
+# of that one if not all of it, and that its Secret is still to come.
 ANNOTATION_IDEMPOTENCY = "cijob.dev/idempotency"
 ANNOTATION_RETRY_OF = "cijob.dev/retry-of"
+ANNOTATION_RETRY_TESTS = "cijob.dev/retry-tests"
 ANNOTATION_AWAITS_SECRET = "cijob.dev/awaits-secret"  # noqa: S105
 
 MANAGER_OPERATOR = "cijob-operator"
 MANAGER_GATEWAY = "cijob-gateway"
 MANAGER_ARCHIVER = "cijob-archiver"
+
+# Tells a script which tests to run: node ids of pytest, one a line.
+ENV_TESTS = "CIJOB_TESTS"
 
 # Secrets of this prefix belong to jobs; a job may name only its own.
 SECRET_PREFIX = "cijob-"  # noqa: S105

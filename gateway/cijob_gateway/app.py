@@ -28,6 +28,7 @@ from cijob_gateway.routes import (
     health,
     jobs,
     logs,
+    outcomes,
     sources,
 )
 from cijob_kube.errors import ApiError, Denied
@@ -45,7 +46,7 @@ ABOUT = "Submit jobs, follow them, and get what they leave behind. Errors are RF
 def user_app(parts: Parts | None) -> FastAPI:
     """The user API. Without parts it can only describe itself."""
     app = _app("cijob", parts)
-    for part in (about, sources, jobs, logs, events, buildjobs, buildstreams):
+    for part in (about, sources, jobs, outcomes, logs, events, buildjobs, buildstreams):
         app.include_router(part.router, responses=PROBLEMS)
     return app
 

@@ -73,7 +73,7 @@ def starting(
         Change(Phase.STARTING, reason, message),
         pool=job.status.pool or "default",
         attempts=with_attempt(job, open_attempt(pod)),
-        conditions=_with(job, now, _admitted(pod)),
+        conditions=_with(job, now, _admitted(pod), pod=pod),
     )
 
 
@@ -98,7 +98,7 @@ def running(job: CIJob, pod: PodView, now: datetime) -> CIJobStatus:
         pool=job.status.pool or "default",
         start_time=job.status.start_time or moment,
         attempts=with_attempt(job, open_attempt(pod)),
-        conditions=_with(job, now, _admitted(pod), _started(pod)),
+        conditions=_with(job, now, _admitted(pod), _started(pod), pod=pod),
     )
 
 
@@ -145,7 +145,7 @@ def finished(
         job,
         Change(ending.phase, ending.reason, ending.message),
         completion_time=format_time(now),
-        conditions=_with(job, now, *facts),
+        conditions=_with(job, now, *facts, pod=pod),
         **fields,
     )
 
@@ -241,8 +241,14 @@ def _started(pod: PodView) -> Fact:
     return (ConditionType.STARTED, True, "Started", f"runs in Pod {pod.name}")
 
 
-def _with(job: CIJob, now: datetime, *facts: Fact) -> list[Condition]:
-    """The job's conditions with these facts; a time changes only with the condition's status."""
+def _with(job: CIJob, now: datetime, *facts: Fact, pod: PodView | None = None) -> list[Condition]:
+    """The job's conditions with these facts; a time changes only with the condition's status.
+
+    What the Pod tells the time of has that one: it is written with the next status only, seconds
+    later, and that the job waited until then would be wrong.
+    """
+    started = pod.container.started if pod and pod.container else None
+    since = {ConditionType.ADMITTED: pod.created, ConditionType.STARTED: started} if pod else {}
     conditions = job.status.conditions
     for kind, holds, reason, message in facts:
         fact = Condition(
@@ -250,7 +256,7 @@ def _with(job: CIJob, now: datetime, *facts: Fact) -> list[Condition]:
             status="True" if holds else "False",
             reason=str(reason),
             message=shortened(message, ATTEMPT_MESSAGE_LENGTH),
-            last_transition_time=format_time(now),
+            last_transition_time=format_time(since.get(kind) or now),
         )
         conditions = with_condition(conditions, fact)
     return conditions or []

@@ -54,4 +54,4 @@ def wait_command(
             watch = watching_events if json_events else watching
             end = see(gateway, following, watch(gateway, query))
         took = ran_for(gateway, following.name or job)
-        return conclude(following, end, took=took, own_code=exit_code_from_job)
+        return conclude(gateway, following, end, took=took, own_code=exit_code_from_job)

@@ -102,6 +102,7 @@ class Loopback:
     sources: dict[str, bytes] = field(default_factory=dict)
     log: bytes = b""
     digest: str = ""  # the Repr-Digest that comes with it
+    outcomes: dict[str, dict[str, Any]] = field(default_factory=dict)
     gone: dict[str, dict[str, Any]] = field(default_factory=dict)  # jobs that only `all` lists
     token: str | None = "secret"
     limit: int = 200 * 1024 * 1024
@@ -195,6 +196,9 @@ class _Handler(BaseHTTPRequestHandler):
             gateway.jobs[steps[0]]["status"]["phase"] = "Cancelled"
         if steps[1:] == ["logs"]:
             return self._logs(asked)
+        if steps[1:] == ["outcome"]:  # none: a gateway that is older than this
+            found = gateway.outcomes.get(steps[0])
+            return self._answer(*((200, found) if found else problem(404, "not-found", "no path")))
         if steps[1:] == ["events"]:
             return self._stream(self._script())
         return self._answer(200, gateway.jobs[steps[0]])

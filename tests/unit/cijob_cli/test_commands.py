@@ -33,7 +33,11 @@ def jobs(gateway: Loopback) -> None:
         ),
         "test-01": job("test-01", "Running", startTime="2026-01-01T12:00:00Z"),
     }
-    gateway.jobs["test-02"]["metadata"]["annotations"] = {"cijob.dev/submitter": "ada"}
+    gateway.jobs["test-02"]["metadata"]["annotations"] = {
+        "cijob.dev/submitter": "ada",
+        "cijob.dev/retry-of": "test-01",
+        "cijob.dev/retry-tests": "2",
+    }
 
 
 @pytest.mark.usefixtures("jobs")
@@ -46,9 +50,9 @@ class TestList:
         assert second.split()[:3] == ["test-01", "Running", "-"]
         assert (ended.code, ended.err) == (0, "")
 
-    def test_wide_has_pod_node_and_submitter(self, ci: CI) -> None:
-        assert ci("list", "-o", "wide").out.splitlines()[1].split()[-4:] == [
-            "test", "test-02-1", "n1", "ada"
+    def test_wide_has_pod_node_submitter_and_what_it_repeats(self, ci: CI) -> None:
+        assert ci("list", "-o", "wide").out.splitlines()[1].split()[-5:] == [
+            "test", "test-02-1", "n1", "ada", "test-01"
         ]  # fmt: skip
 
     def test_json_and_yaml_are_the_objects(self, ci: CI, gateway: Loopback) -> None:
@@ -106,6 +110,30 @@ class TestGet:
         assert "ran for:    12s" in lines
         told = "Pod test-02-1 on n1, container containerd://c0ffee, exit code 1"
         assert lines[-1] == f"attempt 1:  {told}"
+
+    def test_has_every_failed_test_and_what_is_missing(self, ci: CI, gateway: Loopback) -> None:
+        failed = [{"name": f"tests/test_it.py::test_{n}", "message": "no"} for n in range(12)]
+        gateway.outcomes["test-02"] = {
+            "tests": {"failed": 12, "summary": "12/12 failed", "failures": failed},
+            "collection": {"state": "Failed", "message": "the agent was killed"},
+            "spent": {"queued": 1, "running": 11},
+            "flaky": {"name": "test-00", "phase": "Succeeded"},
+        }
+        lines = ci("get", "test-02").out.splitlines()
+        assert "retry of:   test-01, 2 failed tests of it" in lines
+        assert "time:       queued 1s, running 11s" in lines
+        assert "flaky:      test-00 ran the same and succeeded" in lines
+        assert lines[-3:] == [
+            "failed: tests/test_it.py::test_11",
+            "    no",
+            "the results were not collected: the agent was killed",
+        ]
+        assert sum(line.startswith("failed: ") for line in lines) == 12
+        assert gateway.asked("GET", "/outcome")[0].query == {"failures": "1000"}
+
+    def test_a_job_that_runs_is_not_asked_for_its_outcome(self, ci: CI, gateway: Loopback) -> None:
+        assert ci("get", "test-01").code == 0
+        assert not gateway.asked("GET", "/outcome")
 
     def test_json_is_the_object(self, ci: CI, gateway: Loopback) -> None:
         assert json.loads(ci("get", "test-02", "-o", "json").out) == gateway.jobs["test-02"]

@@ -100,10 +100,14 @@ def test_a_condition_s_time_stays_while_its_status_stays() -> None:
 
 def test_a_condition_s_time_changes_with_its_status() -> None:
     first = statuses.waiting(job(), Reason.WAITING_FOR_CAPACITY, "full", ago(30))
-    second = statuses.running(with_status(first), running(), NOON)
+    second = statuses.running(with_status(first), running(5, created=ago(8)), NOON)
     said = condition(second, "Admitted")
     assert said
-    assert (said.status, said.last_transition_time) == ("True", format_time(NOON))
+    # Written now, with the container running: since when it is so, the Pod knows.
+    assert (said.status, said.last_transition_time) == ("True", format_time(ago(8)))
+    said = condition(second, "Started")
+    assert said
+    assert (said.status, said.last_transition_time) == ("True", format_time(ago(5)))
 
 
 def test_a_job_that_never_had_a_pod_was_never_started() -> None:
