@@ -15,7 +15,6 @@ NOT_BUILT: dict[str, Use] = {
     "reports": lambda spec: spec.reports and spec.reports.junit,
     "cache": lambda spec: spec.cache,
     "notify": lambda spec: spec.notify,
-    "concurrency": lambda spec: spec.concurrency,
 }
 
 

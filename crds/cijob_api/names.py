@@ -17,6 +17,10 @@ ANNOTATION_TEMPLATE_GENERATION = "cijob.dev/template-generation"
 # What this attempt was promised, in seconds: its template may change or go while it runs.
 ANNOTATION_START_TIMEOUT = "cijob.dev/start-timeout-seconds"
 ANNOTATION_TIMEOUT = "cijob.dev/timeout-seconds"
+# Whose place this attempt holds: counted from the Pods after a restart.
+ANNOTATION_POOL = "cijob.dev/pool"
+ANNOTATION_GROUP = "cijob.dev/concurrency-group"
+ANNOTATION_SUPERSEDES = "cijob.dev/supersedes"
 # Whether the wrapper runs a `command`, whose exit codes 126 and 127 mean that it cannot start.
 ANNOTATION_WRAPPED_COMMAND = "cijob.dev/wrapped-command"
 # Written by the same patch that lowers a Pod's deadline: why we stopped it.

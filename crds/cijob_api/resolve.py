@@ -5,16 +5,15 @@ The result has no gaps. What cannot be run, what the pool does not take and what
 is a refusal, returned as a value.
 """
 
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from cijob_api import parts, variables
 from cijob_api.fields import Model
-from cijob_api.fitting import architecture_selector, misfit
+from cijob_api.fitting import DEFAULT_POOL, Refusal, architecture_selector, fit
 from cijob_api.objects import CIJob, CIJobTemplate
 from cijob_api.quantities import parse
 from cijob_api.reasons import Reason
-from cijob_api.specs import Allow, CIPoolSpec, Recipe
+from cijob_api.specs import CIPoolSpec, Recipe
 
 M = TypeVar("M", parts.Retry, parts.Ttl)
 N = TypeVar("N", variables.EnvVar, parts.Artifact, parts.Toleration)
@@ -28,14 +27,6 @@ DEFAULT_RESOURCES = parts.Resources(
     requests={"cpu": "100m", "memory": "256Mi"},
     limits={"cpu": "1", "memory": "1Gi", "ephemeral-storage": "4Gi"},
 )
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why a resolved job may not or cannot run."""
-
-    reason: Reason
-    message: str
 
 
 class Retry(Model):
@@ -69,7 +60,8 @@ class Resolved(Model):
     limits: dict[str, str] = {}
     image_pull_secrets: list[parts.SecretRef] = []
     prepare: parts.Prepare = parts.Prepare.PARALLEL
-    pool: str = "default"
+    pool: str = DEFAULT_POOL
+    concurrency: parts.Concurrency | None = None
     node_selector: dict[str, str] = {}
     tolerations: list[parts.Toleration] = []
     runtime_class_name: str | None = None
@@ -91,15 +83,13 @@ class Resolved(Model):
 
 
 def resolve(
-    job: CIJob, template: CIJobTemplate | None, pool: CIPoolSpec, *, pool_name: str = "default"
+    job: CIJob, template: CIJobTemplate | None, pool: CIPoolSpec, *, pool_name: str = DEFAULT_POOL
 ) -> Resolved | Refusal:
     """What `job` means with its template in that pool, or why it may not run there."""
     said = merge(job.spec, template.spec if template else None)
     if refusal := unrunnable(said):
         return refusal
-    if words := misfit(said, pool, pool_name=pool_name, namespace=job.metadata.namespace):
-        return Refusal(Reason.NO_FITTING_POOL, words)
-    if refusal := _forbidden(said, pool.allow or Allow()):
+    if refusal := fit(said, {pool_name: pool}, namespace=job.metadata.namespace).refusal:
         return refusal
     label = f"{template.metadata.name}/{template.metadata.generation}" if template else ""
     return Resolved.model_validate(
@@ -200,25 +190,3 @@ def unrunnable(said: Recipe) -> Refusal | None:
                 "or prepare: Init with a source only",
             )
     return None
-
-
-def _forbidden(said: Recipe, allow: Allow) -> Refusal | None:
-    """What the pool's policy forbids, if anything."""
-    account = said.service_account_name
-    runtime = said.runtime_class_name
-    checks = {
-        "nodeSelector": bool(said.node_selector) and not allow.node_selector,
-        "tolerations": bool(said.tolerations) and not allow.tolerations,
-        f"runtimeClassName {runtime}": bool(runtime)
-        and runtime not in (allow.runtime_class_names or []),
-        f"serviceAccountName {account}": account not in {None, "default"}
-        and account not in (allow.service_account_names or []),
-    }
-    forbidden = [field for field, broken in checks.items() if broken]
-    if not forbidden:
-        return None
-    return Refusal(
-        Reason.ADMISSION_DENIED,
-        f"the pool does not allow {', '.join(forbidden)}; leave it out, "
-        "or have `allow` of the pool name it",
-    )

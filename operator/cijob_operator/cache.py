@@ -14,7 +14,7 @@ from typing import Any
 
 from cijob_api import parts
 from cijob_api.errors import Malformed
-from cijob_api.objects import CIJob, CIJobTemplate
+from cijob_api.objects import CIJob, CIJobTemplate, CIPool
 from cijob_api.specs import CIJobSpec
 from cijob_api.statuses import LogResult, Results, SourceResult
 from cijob_operator.podviews import PodView, view
@@ -43,6 +43,7 @@ class Cache:
     broken: dict[Key, Broken] = field(default_factory=dict)
     templates: dict[Key, CIJobTemplate] = field(default_factory=dict)
     pods: dict[Key, PodView] = field(default_factory=dict)
+    pools: dict[str, CIPool] = field(default_factory=dict)
     _pods_of: dict[Key, set[Key]] = field(default_factory=lambda: defaultdict(set))
 
     def is_news(self, body: Json) -> bool:
@@ -108,6 +109,29 @@ class Cache:
             return None
         self.templates[template.key] = template
         return template.key
+
+    def put_pool(self, body: Json) -> bool:
+        """Take in a pool; whether it offers something else than before.
+
+        A malformed one, forged past its schema, is as good as missing.
+        """
+        name = body["metadata"]["name"]
+        known = self.pools.get(name)
+        if known and int(known.metadata.resource_version or 0) > _version(body["metadata"]):
+            return False
+        try:
+            pool = CIPool.parse(body)
+        except Malformed:
+            self.pools.pop(name, None)
+            return known is not None
+        self.pools[name] = pool
+        return known is None or pool.spec != known.spec
+
+    def unplaced(self) -> Iterator[Key]:
+        """Unfinished jobs without a Pod: a pool that changes may be news to them."""
+        for key, job in self.jobs.items():
+            if not job.status.phase.is_final and key not in self._pods_of:
+                yield key
 
     def put_pod(self, body: Json) -> Key:
         """Take in a Pod of ours; return the key of its job."""

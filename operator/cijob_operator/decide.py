@@ -7,10 +7,13 @@ changes by that comes back as the next Observation.
 
 from datetime import datetime
 
+from cijob_api.admission import waiting
 from cijob_api.features import not_built
+from cijob_api.fitting import Refusal, fit
 from cijob_api.parts import DesiredState
+from cijob_api.places import Waiting
 from cijob_api.reasons import Reason
-from cijob_api.resolve import Refusal, Resolved, merge, resolve, unrunnable
+from cijob_api.resolve import merge, resolve, unrunnable
 from cijob_api.specs import Recipe
 from cijob_operator import statuses
 from cijob_operator.closing import backoff_due, clean_up, close, close_lost, end_rest, finish
@@ -68,6 +71,8 @@ def _start(seen: Observation, number: int, now: datetime, policy: Policy) -> Dec
     if job.spec.desired_state == DesiredState.CANCELLED:
         when = "it ran" if number == 1 else f"attempt {number} began"
         return finish(seen, Ending(Reason.CANCELLED, f"it was cancelled before {when}"), now)
+    if seen.superseded_by:
+        return finish(seen, Ending(Reason.SUPERSEDED, _superseded(seen)), now)
     if job.spec.suspend:
         words = "suspend is true; set it to false to have the job run"
         return _wait(seen, Reason.SUSPENDED, words, now)
@@ -76,31 +81,27 @@ def _start(seen: Observation, number: int, now: datetime, policy: Policy) -> Dec
     said = merge(job.spec, seen.template.spec if seen.template else None)
     if refusal := unrunnable(said) or _not_installed(said):
         return finish(seen, Ending(refusal.reason, refusal.message), now)
-    resolved = resolve(job, seen.template, seen.pool, pool_name=seen.pool_name)
-    if isinstance(resolved, Refusal):
-        refused = (resolved.reason, resolved.message)
-        if resolved.reason == Reason.NO_FITTING_POOL:
-            return _wait(seen, *refused, now, limit=said.queue_timeout_seconds)
-        return finish(seen, Ending(*refused), now)
+    limit = said.queue_timeout_seconds
+    fitting = fit(said, seen.pools, namespace=job.metadata.namespace)
+    if refusal := fitting.refusal:
+        if refusal.reason == Reason.NO_FITTING_POOL:
+            return _wait(seen, refusal.reason, refusal.message, now, limit=limit)
+        return finish(seen, Ending(refusal.reason, refusal.message), now)
     if reason := _waits_for(seen, now):
-        return _wait(seen, *reason, now, limit=resolved.queue_timeout_seconds)
-    return _start_resolved(seen, number, resolved, now=now, policy=policy)
+        return _wait(seen, *reason, now, limit=limit)
+    if seen.place not in fitting.pools:
+        wants = waiting(job, said, fitting.pools)
+        words = seen.passed_over
+        return _wait(seen, Reason.WAITING_FOR_CAPACITY, words, now, limit=limit, wants=wants)
+    return _start_admitted(seen, number, now, policy)
 
 
-def _start_resolved(
-    seen: Observation, number: int, resolved: Resolved, *, now: datetime, policy: Policy
-) -> Decision:
-    """Everything is known and nothing stands against it but the queue."""
+def _start_admitted(seen: Observation, number: int, now: datetime, policy: Policy) -> Decision:
+    """Everything is known, and it has a place."""
     job = seen.job
-    if not seen.admitted:
-        words = (
-            f"all {seen.pool.max_concurrent} places of pool {seen.pool_name} are taken; "
-            f"{seen.queued} jobs wait"
-        )
-        reason = Reason.WAITING_FOR_CAPACITY
-        return _wait(
-            seen, reason, words, now, limit=resolved.queue_timeout_seconds, wants_place=True
-        )
+    resolved = resolve(job, seen.template, seen.pools[seen.place], pool_name=seen.place)
+    if isinstance(resolved, Refusal):
+        return finish(seen, Ending(resolved.reason, resolved.message), now)
     announced = seen.intended == number and _is_open(seen, number)
     if resolved.retry.infrastructure_limit == 0 and not announced:
         status = statuses.intended(job, number, now)
@@ -141,7 +142,7 @@ def _wait(
     now: datetime,
     *,
     limit: int | None = None,
-    wants_place: bool = False,
+    wants: Waiting | None = None,
 ) -> Decision:
     """Stay queued for a reason, up to the queue timeout; suspension stops that clock."""
     job = seen.job
@@ -164,7 +165,7 @@ def _wait(
     elif said_at:
         moments.append(said_at)
     again = min(moments) if moments else None
-    return Decision(status=status, wants_place=wants_place, again=again)
+    return Decision(status=status, wants=wants, again=again)
 
 
 def _capacity_due(seen: Observation, waited: float, now: datetime) -> datetime | None:
@@ -194,6 +195,8 @@ def _watch(seen: Observation, pod: PodView, now: datetime) -> Decision:
         return close(seen, pod, end, now)
     if seen.job.spec.desired_state == DesiredState.CANCELLED and not pod.stop:
         return _stop(seen, pod, Reason.CANCELLED, now)
+    if seen.superseded_by and not pod.stop:
+        return _stop(seen, pod, Reason.SUPERSEDED, now)
     if pod.stop:
         return _await_stop(pod, now)
     deadline = _run_deadline(pod)
@@ -206,6 +209,10 @@ def _watch(seen: Observation, pod: PodView, now: datetime) -> Decision:
         status = statuses.running(seen.job, pod, now)
     moments = [deadline, *([later(pod.deleting, OBEY_SECONDS)] if pod.deleting else [])]
     return Decision(status=status, holds_place=True, again=min(moments))
+
+
+def _superseded(seen: Observation) -> str:
+    return f"job {seen.superseded_by} of its group took its place"
 
 
 def _run_deadline(pod: PodView) -> datetime | None:
@@ -223,7 +230,8 @@ def _attempt_news(seen: Observation, pod: PodView) -> bool:
 def _stop(seen: Observation, pod: PodView, reason: Reason, now: datetime) -> Decision:
     """End the Pod's containers. One that no node has yet cannot be told: it is deleted."""
     if not pod.node:
-        words = "it was cancelled before it ran"
+        cancelled = reason == Reason.CANCELLED
+        words = "it was cancelled before it ran" if cancelled else _superseded(seen)
         return close(seen, pod, Ending(reason, words), now)
     again = later(now, pod.grace_seconds + PHASE_SECONDS)
     return Decision(stops=(Stop(pod, reason),), holds_place=True, again=again)

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from cijob_api.fitting import DEFAULT_POOL, Pools
 from cijob_api.objects import CIJob, CIJobTemplate
+from cijob_api.places import Waiting
 from cijob_api.reasons import Reason
 from cijob_api.specs import CIPoolSpec
 from cijob_api.statuses import CIJobStatus
@@ -32,11 +34,10 @@ class Observation:
     job: CIJob
     pods: tuple[PodView, ...] = ()  # its own ones, by attempt; deleted ones until we closed them
     template: CIJobTemplate | None = None
-    pool: CIPoolSpec = field(default_factory=lambda: CIPoolSpec(max_concurrent=10))
-    pool_name: str = "default"
-    admitted: bool = False
-    passed_over: bool = False  # the queue was looked at, and it has to wait
-    queued: int = 0  # how many jobs wait, this one included
+    pools: Pools = field(default_factory=lambda: {DEFAULT_POOL: CIPoolSpec(max_concurrent=10)})
+    place: str = ""  # the pool that it was admitted to
+    passed_over: str = ""  # the queue was looked at, and it has to wait: for what, in words
+    superseded_by: str = ""  # a newer job of its group that takes its place
     intended: int = 0  # the attempt whose intent this process wrote and whose Pod it will create
     obstacle: Obstacle | None = None
     told: datetime | None = None  # when this process last wrote about the job
@@ -68,6 +69,6 @@ class Decision:
     stops: tuple[Stop, ...] = ()
     delete_pods: tuple[PodView, ...] = ()
     delete_job: bool = False
-    wants_place: bool = False  # it could start now, if it were admitted
+    wants: Waiting | None = None  # it could start now, if it were admitted
     holds_place: bool = False  # its containers run, or are about to
     again: datetime | None = None  # look again then, at the latest

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from time import monotonic
 
 from cijob_api import names
+from cijob_api.fitting import Pools, pools_of
 from cijob_kube import health, logs
 from cijob_kube.api import Api
 from cijob_kube.environment import BadSetting
@@ -23,6 +24,8 @@ from cijob_operator.cache import Cache, Key
 from cijob_operator.decisions import Policy
 from cijob_operator.errors import NotPermitted
 from cijob_operator.events import JobEvents
+from cijob_operator.jobqueue import JobQueue
+from cijob_operator.poolstatuses import PoolStatuses
 from cijob_operator.reconcile import Reconciler, count_phases
 from cijob_operator.resync import DeadWatch, Resync
 from cijob_operator.settings import LEASE, Settings, read_settings
@@ -88,6 +91,11 @@ async def run(settings: Settings) -> None:
         await runner.cleanup()
 
 
+def now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
 def _build(
     api: Api, cache: Cache, queue: WorkQueue[Key], settings: Settings
 ) -> tuple[Actor, Leadership, Reconciler, Events]:
@@ -102,14 +110,22 @@ def _build(
     )
     events = Events(api, names.MANAGER_OPERATOR, check=leadership.check)
     actor = Actor(api, cache, leadership, told=JobEvents(events).tell)
+
+    def pools() -> Pools:
+        found = {name: pool.spec for name, pool in cache.pools.items()}
+        return pools_of(found, settings.namespaces, settings.pool)
+
+    jobs = JobQueue(queue.add, pools, aging_seconds=settings.aging_seconds)
+    statuses = PoolStatuses(api, cache, leadership, jobs=jobs, now=now)
     reconciler = Reconciler(
         cache,
         queue,
         actor,
         policy=Policy(settings.pods, settings.archive_grace_seconds),
-        pool=settings.pool,
+        jobs=jobs,
+        write_pools=statuses.write,
         system_namespace=settings.system_namespace,
-        now=lambda: datetime.now(UTC),
+        now=now,
     )
     return actor, leadership, reconciler, events
 

@@ -12,6 +12,9 @@ NEEDS = (
     Need("cijob.dev", "cijobs", ("get", "list", "watch", "delete")),
     Need("cijob.dev", "cijobs", ("patch",), subresource="status"),
     Need("cijob.dev", "cijobtemplates", ("get", "list", "watch")),
+    Need("cijob.dev", "cipools", ("get", "list", "watch"), cluster_wide=True),
+    Need("cijob.dev", "cipools", ("patch",), subresource="status", cluster_wide=True),
+    Need("", "nodes", ("list",), cluster_wide=True),
     Need("", "pods", ("get", "list", "watch", "create", "patch", "delete")),
     Need("", "events", ("get", "create", "patch")),
     Need("coordination.k8s.io", "leases", ("create",), system_only=True),
@@ -40,6 +43,8 @@ async def check(api: Api, settings: Settings) -> None:
 def _scopes(need: Need, settings: Settings) -> tuple[str, ...]:
     if need.system_only:
         return (settings.system_namespace,)
+    if need.cluster_wide:
+        return ("",)
     return settings.namespaces or ("",)
 
 

@@ -64,7 +64,12 @@ def _metadata(job: CIJob, resolved: Resolved, attempt: int) -> Json:
         "kubectl.kubernetes.io/default-container": "job",
         names.ANNOTATION_START_TIMEOUT: str(resolved.start_timeout_seconds),
         names.ANNOTATION_TIMEOUT: str(resolved.timeout_seconds),
+        names.ANNOTATION_POOL: resolved.pool,
     }
+    if resolved.concurrency:
+        annotations[names.ANNOTATION_GROUP] = resolved.concurrency.group
+        if resolved.concurrency.supersede:
+            annotations[names.ANNOTATION_SUPERSEDES] = "true"
     if _is_wrapped(resolved) and resolved.command:
         annotations[names.ANNOTATION_WRAPPED_COMMAND] = "true"
     if resolved.template:

@@ -76,6 +76,10 @@ class PodView:
     grace_seconds: int = 30
     start_timeout_seconds: int = 600
     timeout_seconds: int = 3600
+    pool: str = ""
+    submitter: str = ""
+    group: str = ""
+    supersedes: bool = False
     stop: str = ""  # why and since when we stopped it: `Cancelled 2026-01-01T00:00:00Z`
     unschedulable: str = ""  # the scheduler's words
     disruption: str = ""  # the reason of the condition DisruptionTarget
@@ -132,6 +136,10 @@ def view(body: Json) -> PodView:
         grace_seconds=_number(spec.get("terminationGracePeriodSeconds"), 30),
         start_timeout_seconds=_number(notes.get(names.ANNOTATION_START_TIMEOUT), 600),
         timeout_seconds=_number(notes.get(names.ANNOTATION_TIMEOUT), 3600),
+        pool=notes.get(names.ANNOTATION_POOL, ""),
+        submitter=notes.get(names.ANNOTATION_SUBMITTER, ""),
+        group=notes.get(names.ANNOTATION_GROUP, ""),
+        supersedes=notes.get(names.ANNOTATION_SUPERSEDES) == "true",
         stop=notes.get(names.ANNOTATION_STOP, ""),
         unschedulable=_unschedulable(conditions.get("PodScheduled") or {}),
         disruption=_disruption(conditions.get("DisruptionTarget") or {}),

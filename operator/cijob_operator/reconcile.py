@@ -5,27 +5,25 @@ rebuilt from the cluster: who holds a place, who waits, what stands in the way.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from time import monotonic
 
-from cijob_api.admission import Waiting, admit, waiting
 from cijob_api.objects import CIJob
 from cijob_api.reasons import Phase
 from cijob_api.resolve import Ttl
-from cijob_api.specs import CIPoolSpec
 from cijob_kube.errors import ApiError, Conflict, Gone, LeaseLost, Unavailable
 from cijob_operator import metrics
 from cijob_operator.act import Actor
 from cijob_operator.cache import Broken, Cache, Key
 from cijob_operator.decide import decide
 from cijob_operator.decisions import Decision, Observation, Obstacle, Policy
+from cijob_operator.jobqueue import ADMISSION, POOLS, JobQueue, holding_of
+from cijob_operator.poolstatuses import GATHER_SECONDS
 from cijob_operator.times import later
 from cijob_operator.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
-ADMISSION: Key = ("", "")  # the key under which the whole queue is looked at
-POOL = "default"
 # Every request has its own deadline of 20 s; no round makes more than a few.
 STUCK_SECONDS = 120
 
@@ -40,7 +38,8 @@ class Reconciler:
         actor: Actor,
         *,
         policy: Policy,
-        pool: CIPoolSpec,
+        jobs: JobQueue,
+        write_pools: Callable[[], Awaitable[None]],
         system_namespace: str,
         now: Callable[[], datetime],
     ) -> None:
@@ -48,13 +47,10 @@ class Reconciler:
         self._queue = queue
         self._actor = actor
         self._policy = policy
-        self._pool = pool
         self._system_namespace = system_namespace
         self._now = now
-        self._waiting: dict[Key, Waiting] = {}
-        self._passed_over: set[Key] = set()
-        self._admitted: set[Key] = set()  # may start; their Pods are not created yet
-        self._holding: set[Key] = set()  # their containers run
+        self._jobs = jobs
+        self._write_pools = write_pools
         self._intended: dict[Key, int] = {}
         self._obstacles: dict[Key, Obstacle] = {}
         self._told: dict[Key, datetime] = {}  # when something was written about it
@@ -63,8 +59,9 @@ class Reconciler:
     def start(self) -> None:
         """Count who holds a place, from the first full list, before anybody is admitted."""
         for key, job in self._cache.jobs.items():
-            if any(not pod.is_over for pod in self._cache.pods_of(key, job.metadata.uid)):
-                self._holding.add(key)
+            for pod in self._cache.pods_of(key, job.metadata.uid):
+                if not pod.is_over:
+                    self._jobs.hold(key, holding_of(job, pod))
             self._queue.add(key)
         for key in self._cache.broken:
             self._queue.add(key)
@@ -83,9 +80,12 @@ class Reconciler:
         began = self._began[key] = monotonic()
         try:
             if key == ADMISSION:
-                self._admit()
+                self._jobs.admit(self._now())
+            elif key == POOLS:
+                await self._write_pools()
             else:
                 await self.reconcile(key)
+                self._queue.add_later(POOLS, GATHER_SECONDS)
         except Conflict:
             # Somebody else wrote meanwhile; the watch, or our own GET, brings the news.
             metrics.retries.labels("Conflict").inc()
@@ -159,11 +159,10 @@ class Reconciler:
             job=job,
             pods=self._cache.pods_of(key, job.metadata.uid),
             template=self._cache.template_of(job, self._system_namespace),
-            pool=self._pool,
-            pool_name=POOL,
-            admitted=key in self._admitted or key in self._holding,
-            passed_over=key in self._passed_over,
-            queued=len(self._waiting),
+            pools=self._jobs.pools(),
+            place=self._jobs.place(key),
+            passed_over=self._jobs.passed_over(key),
+            superseded_by=self._jobs.superseded_by(key),
             intended=self._intended.get(key, 0),
             obstacle=self._obstacles.get(key),
             told=self._told.get(key),
@@ -177,39 +176,21 @@ class Reconciler:
         elif decision.create:
             self._obstacles.pop(key, None)
             self._intended.pop(key, None)
-        created = decision.create is not None and obstacle is None
-        holds = decision.holds_place and obstacle is None
-        before = key in self._holding or key in self._admitted
-        if decision.wants_place:
-            self._waiting[key] = waiting(
-                *key, priority=job.spec.priority or 0, created=job.metadata.creation_timestamp
-            )
-        else:
-            self._waiting.pop(key, None)
-            self._passed_over.discard(key)
-        if created or (holds and key not in self._admitted):
-            self._admitted.discard(key)
-            self._holding.add(key)
-        elif not holds and not decision.wants_place:
-            self._admitted.discard(key)
-            self._holding.discard(key)
-        freed = before and key not in self._holding and key not in self._admitted
-        if freed or (decision.wants_place and key not in self._passed_over):
+        if self._take_place(job, decision, obstacle):
             self._queue.add(ADMISSION)
         self._forget_closed_pods(key)
 
-    def _admit(self) -> None:
-        """Let in as many as there are free places."""
-        taken = len(self._holding | self._admitted)
-        for line in admit(self._waiting.values(), taken=taken, places=self._pool.max_concurrent):
-            key = (line.namespace, line.name)
-            self._admitted.add(key)
-            self._waiting.pop(key, None)
-            self._passed_over.discard(key)
-            self._queue.add(key)
-        for key in self._waiting.keys() - self._passed_over:
-            self._passed_over.add(key)
-            self._queue.add(key)
+    def _take_place(self, job: CIJob, decision: Decision, obstacle: Obstacle | None) -> bool:
+        """Tell the queue of a job's place; whether the queue has to be looked at for that."""
+        key = job.key
+        if decision.wants:
+            return self._jobs.want(key, decision.wants)
+        if obstacle or not decision.holds_place:
+            return self._jobs.let_go(key)
+        living = [p for p in self._cache.pods_of(key, job.metadata.uid) if not p.is_over]
+        if living and (decision.create or not self._jobs.is_admitted(key)):
+            self._jobs.hold(key, holding_of(job, living[-1]))
+        return False
 
     def _forget_closed_pods(self, key: Key) -> None:
         """Deleted Pods are remembered until their attempt is closed, or the job is over."""
@@ -228,15 +209,10 @@ class Reconciler:
 
     def _let_go(self, key: Key) -> None:
         """Nothing is remembered of the job, and its place is free."""
-        held = key in self._holding or key in self._admitted
-        self._waiting.pop(key, None)
-        self._passed_over.discard(key)
         self._intended.pop(key, None)
         self._obstacles.pop(key, None)
         self._told.pop(key, None)
-        self._holding.discard(key)
-        self._admitted.discard(key)
-        if held:
+        if self._jobs.let_go(key):
             self._queue.add(ADMISSION)
 
     @staticmethod

@@ -12,7 +12,9 @@ from cijob_api import names
 from cijob_kube.api import Api
 from cijob_operator.act import Actor
 from cijob_operator.cache import Cache, Key
+from cijob_operator.jobqueue import POOLS
 from cijob_operator.settings import Settings
+from cijob_operator.watches import look_at_queue
 from cijob_operator.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ class Resync:
         async for bodies, _ in self._pages("cijobtemplates", f"/apis/{names.API_VERSION}"):
             for body in bodies:
                 self._cache.put_template(body)
+        await self._take_pools()
         missed = await self._take_jobs() | await self._take_pods()
         if twice := missed & self._missed:
             raise DeadWatch(f"the watch missed {len(twice)} changes twice: {sorted(twice)[:3]}")
@@ -45,6 +48,20 @@ class Resync:
         if actor:
             for orphan in list(self._cache.orphans()):
                 await actor.delete_orphan(orphan)
+
+    async def _take_pools(self) -> None:
+        """Take in all pools; who waits is looked at again if they offer something else."""
+        before = {name: pool.spec for name, pool in self._cache.pools.items()}
+        listed: set[str] = set()
+        async for bodies, _ in self._api.pages(f"/apis/{names.API_VERSION}/cipools"):
+            for body in bodies:
+                self._cache.put_pool(body)
+                listed.add(body["metadata"]["name"])
+        for name in self._cache.pools.keys() - listed:
+            del self._cache.pools[name]
+        self._queue.add(POOLS)
+        if before != {name: pool.spec for name, pool in self._cache.pools.items()}:
+            look_at_queue(self._cache, self._queue)
 
     async def _take_jobs(self) -> set[Key]:
         """Take in all jobs; return those that the watch has not told of."""

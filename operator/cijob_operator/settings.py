@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cijob_api.places import AGING_SECONDS
 from cijob_api.specs import CIPoolSpec
 from cijob_kube.environment import (
     BadSetting,
@@ -28,7 +29,8 @@ class Settings:
     namespaces: tuple[str, ...]  # the system namespace among them; empty: the whole cluster
     identity: str
     port: int
-    pool: CIPoolSpec  # the one there is
+    pool: CIPoolSpec  # the one there is while there is no CIPool
+    aging_seconds: float  # by how long a wait raises a priority by one
     pods: PodSettings
     workers: int
     resync_seconds: float
@@ -45,6 +47,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         identity=read_identity(environment),
         port=int(read_number(environment, "CIJOB_PORT", 8080)),
         pool=_pool(environment),
+        aging_seconds=read_number(environment, "CIJOB_AGING_SECONDS", AGING_SECONDS),
         pods=PodSettings(
             agent_image=environment.get("CIJOB_AGENT_IMAGE") or PodSettings.agent_image,
             gateway=environment.get("CIJOB_GATEWAY") or PodSettings.gateway,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cijob_api.conditions import with_condition
+from cijob_api.fitting import DEFAULT_POOL
 from cijob_api.objects import CIJob
 from cijob_api.reasons import Phase, Reason
 from cijob_api.statuses import (
@@ -64,6 +65,11 @@ def waiting(job: CIJob, reason: Reason, message: str, now: datetime) -> CIJobSta
     )
 
 
+def pool_of(job: CIJob, pod: PodView) -> str:
+    """The pool that an attempt runs in; one that an older version created does not say."""
+    return pod.pool or job.status.pool or DEFAULT_POOL
+
+
 def starting(
     job: CIJob, pod: PodView, reason: Reason, message: str, *, now: datetime
 ) -> CIJobStatus:
@@ -71,7 +77,7 @@ def starting(
     return changed(
         job,
         Change(Phase.STARTING, reason, message),
-        pool=job.status.pool or "default",
+        pool=pool_of(job, pod),
         attempts=with_attempt(job, open_attempt(pod)),
         conditions=_with(job, now, _admitted(pod), pod=pod),
     )
@@ -95,7 +101,7 @@ def running(job: CIJob, pod: PodView, now: datetime) -> CIJobStatus:
     return changed(
         job,
         Change(Phase.RUNNING, Reason.RUNNING, f"runs in Pod {pod.name}"),
-        pool=job.status.pool or "default",
+        pool=pool_of(job, pod),
         start_time=job.status.start_time or moment,
         attempts=with_attempt(job, open_attempt(pod)),
         conditions=_with(job, now, _admitted(pod), _started(pod), pod=pod),
@@ -135,7 +141,7 @@ def finished(
             fields |= {"start_time": start, "duration": length}
             facts += [_admitted(pod), _started(pod)]
         fields |= {"attempts": with_attempt(job, closed), "exit_code": ending.exit_code}
-        fields["pool"] = job.status.pool or "default"
+        fields["pool"] = pool_of(job, pod)
     succeeded = ending.phase == Phase.SUCCEEDED
     facts += [
         (ConditionType.FINISHED, True, ending.reason, ending.message),

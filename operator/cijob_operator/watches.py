@@ -11,6 +11,7 @@ import kopf
 
 from cijob_api import names
 from cijob_operator.cache import Cache, Key
+from cijob_operator.jobqueue import ADMISSION, POOLS
 from cijob_operator.settings import Settings
 from cijob_operator.workqueue import WorkQueue
 
@@ -43,6 +44,7 @@ def registry(
     _add_jobs(handlers, cache, queue)
     _add_pods(handlers, cache, queue)
     _add_templates(handlers, cache, queue)
+    _add_pools(handlers, cache, queue)
     return handlers
 
 
@@ -81,6 +83,25 @@ def _add_templates(handlers: kopf.OperatorRegistry, cache: Cache, queue: WorkQue
         if key := cache.put_template(body):
             for job in _naming(cache, key[1]):
                 queue.add(job)
+
+
+def _add_pools(handlers: kopf.OperatorRegistry, cache: Cache, queue: WorkQueue[Key]) -> None:
+    @kopf.on.event(*OURS, "cipools", registry=handlers)
+    async def on_pool(event: Any, **_: Any) -> None:
+        body = event["object"]
+        if event["type"] == "DELETED":
+            cache.pools.pop(body["metadata"]["name"], None)
+        elif not cache.put_pool(body):
+            return  # our own write of its status
+        look_at_queue(cache, queue)
+
+
+def look_at_queue(cache: Cache, queue: WorkQueue[Key]) -> None:
+    """The pools are others now: every job that waits may fit elsewhere, or no more."""
+    for key in cache.unplaced():
+        queue.add(key)
+    queue.add(ADMISSION)
+    queue.add(POOLS)
 
 
 def _add_shell(handlers: kopf.OperatorRegistry, stopping: Callable[[], object]) -> None:

@@ -68,7 +68,8 @@ def rights(rules: list[dict[str, Any]]) -> set[Right]:
     }
 
 
-OPERATOR = [need for need in OPERATOR_NEEDS if not need.system_only]
+OPERATOR = [need for need in OPERATOR_NEEDS if not (need.system_only or need.cluster_wide)]
+POOLS = [need for need in OPERATOR_NEEDS if need.cluster_wide]
 LEASE = [need for need in OPERATOR_NEEDS if need.system_only]
 ARCHIVER = [need for need in ARCHIVER_NEEDS if not need.system_only]
 ARCHIVER_LEASE = [need for need in ARCHIVER_NEEDS if need.system_only]
@@ -77,7 +78,10 @@ REVIEWS = [need for need in GATEWAY_NEEDS if need.cluster_wide]
 
 
 def test_the_operator_gets_what_it_asks_for_and_no_more() -> None:
-    assert granted("cijob-operator", rendered()) == {"": needed(OPERATOR), "system": needed(LEASE)}
+    assert granted("cijob-operator", rendered()) == {
+        "": needed([*OPERATOR, *POOLS]),
+        "system": needed(LEASE),
+    }
 
 
 def test_the_gateway_gets_what_it_asks_for_and_no_more() -> None:
@@ -97,9 +101,10 @@ def test_without_an_archiver_nobody_has_its_rights() -> None:
     assert not [d for d in documents if "archiver" in d["metadata"]["name"]]
 
 
-def test_limited_to_namespaces_only_reviews_are_cluster_wide() -> None:
+def test_limited_to_namespaces_only_reviews_pools_and_nodes_are_cluster_wide() -> None:
     documents = rendered("--set=operator.namespaces={a,b}")
     assert granted("cijob-operator", documents) == {
+        "": needed(POOLS),
         "a": needed(OPERATOR),
         "b": needed(OPERATOR),
         # The templates for all are there.

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from cijob_api.fitting import Refusal
 from cijob_api.objects import CIJob, CIJobTemplate
 from cijob_api.reasons import Reason
-from cijob_api.resolve import Refusal, Resolved, resolve
+from cijob_api.resolve import Resolved, resolve
 from cijob_api.specs import CIPoolSpec
 
 POOL = CIPoolSpec(max_concurrent=10)

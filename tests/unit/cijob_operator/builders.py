@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cijob_api.objects import CIJob, CIJobTemplate
+from cijob_api.places import Waiting
 from cijob_api.statuses import CIJobStatus
 from cijob_operator.agents import read_report
 from cijob_operator.decide import decide
@@ -158,7 +159,15 @@ def look(
     **known: Any,
 ) -> Decision:
     """What is decided about this job with these Pods."""
-    return decide(Observation(what, pods=pods, admitted=admitted, **known), now, policy)
+    return decide(
+        Observation(what, pods=pods, place="default" if admitted else "", **known), now, policy
+    )
+
+
+def wanted(decision: Decision) -> Waiting:
+    """The place that the decision asks for; it must ask for one."""
+    assert decision.wants is not None
+    return decision.wants
 
 
 def status_of(decision: Decision) -> CIJobStatus:

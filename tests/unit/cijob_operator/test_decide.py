@@ -6,7 +6,6 @@ from datetime import datetime
 import pytest
 
 from cijob_api.reasons import Phase, Reason
-from cijob_api.specs import CIPoolSpec
 from cijob_operator.decide import decide
 from cijob_operator.decisions import Decision, Observation, Obstacle, Policy
 from cijob_operator.podviews import AgentView, PodView
@@ -26,6 +25,7 @@ from unit.cijob_operator.builders import (
     starting,
     status_of,
     template,
+    wanted,
 )
 from unit.cijob_operator.test_decide_endings import ENDS, ONCE_MORE
 
@@ -33,7 +33,7 @@ from unit.cijob_operator.test_decide_endings import ENDS, ONCE_MORE
 
 
 QUOTA = Obstacle(Reason.QUOTA_EXCEEDED, "exceeded quota: team", after(15))
-FULL = CIPoolSpec(max_concurrent=4)
+ALL_TAKEN = "all 10 places of pool default are taken; 3 jobs wait"
 
 
 @dataclass(frozen=True)
@@ -50,42 +50,44 @@ class Queued:
 GIT = {"git": {"url": "https://git.example.com/a.git"}}
 DAY = 86400 - 60  # what is left of a day's queue timeout after 60 s
 QUEUED = [
-    Queued("all places are taken", Observation(job(), passed_over=True, pool=FULL, queued=3),
+    Queued("all places are taken", Observation(job(), passed_over=ALL_TAKEN),
            Reason.WAITING_FOR_CAPACITY, again=after(DAY)),
-    Queued("the namespace's quota is used up", Observation(job(), admitted=True, obstacle=QUOTA),
+    Queued("the namespace's quota is used up", Observation(job(), place="default", obstacle=QUOTA),
            Reason.QUOTA_EXCEEDED, again=after(15)),
     Queued("its template is missing", Observation(job(template="python")),
            Reason.TEMPLATE_NOT_FOUND, again=after(DAY)),
-    Queued("suspended", Observation(job(suspend=True), admitted=True), Reason.SUSPENDED),
+    Queued("suspended", Observation(job(suspend=True), place="default"), Reason.SUSPENDED),
     Queued("still full at the queue timeout", Observation(job(queueTimeoutSeconds=60)),
            Reason.QUEUE_TIMED_OUT, Phase.ERROR),
     Queued("still no template at the queue timeout",
            Observation(job(template="python", queueTimeoutSeconds=60)),
            Reason.QUEUE_TIMED_OUT, Phase.ERROR),
     Queued("still no room in the quota at the queue timeout",
-           Observation(job(queueTimeoutSeconds=60), admitted=True, obstacle=QUOTA),
+           Observation(job(queueTimeoutSeconds=60), place="default", obstacle=QUOTA),
            Reason.QUEUE_TIMED_OUT, Phase.ERROR),
     Queued("cancelled before it ran", Observation(job(desiredState="Cancelled")),
            Reason.CANCELLED, Phase.CANCELLED),
     Queued("cancelled while suspended",
            Observation(job(desiredState="Cancelled", suspend=True)),
            Reason.CANCELLED, Phase.CANCELLED),
+    Queued("a newer job of its group takes its place", Observation(job(), superseded_by="newer"),
+           Reason.SUPERSEDED, Phase.CANCELLED),
     Queued("the API server refuses the Pod",
-           Observation(job(), admitted=True,
+           Observation(job(), place="default",
                        obstacle=Obstacle(Reason.ADMISSION_DENIED, "violates PodSecurity", None)),
            Reason.ADMISSION_DENIED, Phase.ERROR),
     Queued("somebody else's Pod has its name",
-           Observation(job(), admitted=True,
+           Observation(job(), place="default",
                        obstacle=Obstacle(Reason.NAME_CONFLICT, "a Pod tests-1 is there", None)),
            Reason.NAME_CONFLICT, Phase.ERROR),
     Queued("no image, neither here nor in the template",
            Observation(job(image=None, template="python"), template=template()),
            Reason.ADMISSION_DENIED, Phase.ERROR),
     Queued("the pool's policy forbids a field",
-           Observation(job(serviceAccountName="deployer"), admitted=True),
+           Observation(job(serviceAccountName="deployer"), place="default"),
            Reason.ADMISSION_DENIED, Phase.ERROR),
     Queued("a source, and nothing to run on it",
-           Observation(job(source=GIT), admitted=True), Reason.COMMAND_MISSING, Phase.ERROR),
+           Observation(job(source=GIT), place="default"), Reason.COMMAND_MISSING, Phase.ERROR),
     Queued("no pool takes it", Observation(job(toolchains=["gcc"])),
            Reason.NO_FITTING_POOL, again=after(DAY)),
     Queued("still no pool at the queue timeout",
@@ -96,7 +98,7 @@ QUEUED = [
            Observation(job(**ONCE_MORE, status=is_running()), pods=(ended(1),)),
            Reason.BACKING_OFF, again=after(10)),
     Queued("it uses what is not built yet",
-           Observation(job(concurrency={"group": "one"}, script="make"), admitted=True),
+           Observation(job(cache=[{"key": "pip"}], script="make"), place="default"),
            Reason.NOT_INSTALLED, Phase.ERROR),
 ]  # fmt: skip
 
@@ -129,7 +131,8 @@ def test_the_queue_timeout_names_what_was_missing() -> None:
 
 def test_a_new_job_asks_for_a_place() -> None:
     decision = look(job(created=0))
-    assert decision == Decision(wants_place=True, again=after(5))
+    assert decision == Decision(wants=wanted(decision), again=after(5))
+    assert wanted(decision).pools == ("default",)
 
 
 def test_an_admitted_job_gets_its_pod_and_no_status_write() -> None:

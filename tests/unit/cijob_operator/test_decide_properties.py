@@ -113,8 +113,9 @@ def observations(draw: st.DrawFn, statuses: list[dict[str, Any]] = STATUSES) -> 
         what,
         pods=tuple(pods),
         template=draw(st.sampled_from([None, template(script="make")])) if named else None,
-        admitted=draw(st.booleans()),
-        passed_over=draw(st.booleans()),
+        place=draw(st.sampled_from(["", "default"])),
+        passed_over=draw(st.sampled_from(["", "all places are taken"])),
+        superseded_by=draw(st.sampled_from(["", "", "newer"])),
         intended=draw(st.integers(0, 2)),
         obstacle=draw(st.sampled_from([None, None, *OBSTACLES])),
     )
@@ -145,7 +146,7 @@ def applied(seen: Observation, decision: Decision) -> Observation:
         intended=0 if decision.create else (decision.intend or seen.intended),
         obstacle=None if decision.create else seen.obstacle,
         told=NOON if decision.status else seen.told,
-        admitted=(seen.admitted and not decision.status) or decision.holds_place,
+        place="default" if (seen.place and not decision.status) or decision.holds_place else "",
     )
 
 
@@ -202,8 +203,8 @@ def test_what_is_created_holds_a_place_and_what_is_over_holds_none(seen: Observa
         assert decision.holds_place
     if decision.status and decision.status.phase.is_final:
         assert not decision.holds_place
-        assert not decision.wants_place
-    assert not (decision.holds_place and decision.wants_place)
+        assert not decision.wants
+    assert not (decision.holds_place and decision.wants)
 
 
 @settings(deadline=None)

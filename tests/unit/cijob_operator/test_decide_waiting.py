@@ -21,6 +21,7 @@ from unit.cijob_operator.builders import (
     pod,
     starting,
     status_of,
+    wanted,
 )
 
 # -- the queue's clock ------------------------------------------------------------------------
@@ -46,7 +47,10 @@ def test_a_suspended_job_waits_for_ever() -> None:
 
 
 def test_a_resumed_job_has_left_what_it_had_left() -> None:
-    decision = look(job(queueTimeoutSeconds=60, created=9999, status=SUSPENDED), passed_over=True)
+    decision = look(
+        job(queueTimeoutSeconds=60, created=9999, status=SUSPENDED),
+        passed_over="all places are taken",
+    )
     status = status_of(decision)
     assert status.reason == Reason.WAITING_FOR_CAPACITY
     assert status.waited
@@ -57,7 +61,7 @@ def test_a_resumed_job_has_left_what_it_had_left() -> None:
 def test_a_job_created_suspended_and_resumed_is_in_the_queue_s_time_again() -> None:
     fresh = {"phase": "Queued", "reason": "Suspended", "waited": {"seconds": 0}}
     waits = job(queueTimeoutSeconds=60, created=9999, status=fresh)
-    decision = look(waits, passed_over=True, now=after(1000))
+    decision = look(waits, passed_over="all places are taken", now=after(1000))
     assert status_of(decision).reason != Reason.SUSPENDED
 
 
@@ -102,14 +106,14 @@ def test_a_job_that_ends_before_it_was_written_about_gets_its_end_only() -> None
 
 
 def test_a_short_wait_for_a_place_is_not_written_about() -> None:
-    decision = look(job(created=4), passed_over=True)
-    assert decision == Decision(wants_place=True, again=after(1))
+    decision = look(job(created=4), passed_over="all places are taken")
+    assert decision == Decision(wants=wanted(decision), again=after(1))
 
 
 def test_nor_is_a_wait_that_the_queue_was_not_asked_about_yet() -> None:
     decision = look(job(created=60))
     assert decision.status is None
-    assert decision.wants_place
+    assert decision.wants
 
 
 def test_the_flapping_words_of_a_pull_are_written_once() -> None:
@@ -151,8 +155,8 @@ def test_other_words_under_the_same_reason_are_written_every_30_seconds_at_most(
 
 
 def test_how_many_others_wait_is_no_news() -> None:
-    known = said(status_of(look(job(), passed_over=True, queued=3)))
-    assert look(known, passed_over=True, queued=99).status is None
+    known = said(status_of(look(job(), passed_over="all places are taken; 3 jobs wait")))
+    assert look(known, passed_over="all places are taken; 99 jobs wait").status is None
 
 
 def test_a_long_message_that_was_shortened_is_not_written_again() -> None:

@@ -81,6 +81,7 @@ JOBS: dict[str, dict[str, Any]] = {
     },
     "prepare-init": {"source": ARCHIVE, "prepare": "Init", "workingDir": "backend"},
     "architecture": {"architecture": "x86_64"},
+    "concurrency": {"concurrency": {"group": "deploy", "supersede": True}},
     "ca-bundle": {
         "env": [{"name": "SSL_CERT_FILE", "value": "/own.crt"}],
         "secretEnv": [{"secretName": "whole"}],
