@@ -1,0 +1,49 @@
+"""How long a job will wait, as a guess that can be explained."""
+
+import pytest
+
+from cijob_api.estimates import REMEMBERED, History, wait_seconds
+
+NOTHING = History()
+
+
+def history(*seconds: float) -> History:
+    return History(tuple(seconds))
+
+
+@pytest.mark.parametrize(
+    ("expected", "ahead", "places", "free"),
+    [
+        (0, 0, 10, 1),  # a place is free, and it is next
+        (0, 2, 10, 3),
+        (300, 0, 10, 0),
+        (600, 1, 10, 0),
+        (400, 3, 10, 3),
+        (300, 0, 0, 0),  # a closed pool: nobody knows; the same words as for a full one
+    ],
+)
+def test_without_a_history_a_job_takes_300_seconds(
+    expected: float, ahead: int, places: int, free: int
+) -> None:
+    assert wait_seconds([NOTHING] * ahead, NOTHING, places=places, free=free) == expected
+
+
+def test_with_a_history_all_places_give_back_what_is_typical() -> None:
+    assert wait_seconds([history(60)], history(120), places=2, free=0) == 90
+
+
+def test_who_has_no_history_among_others_who_have_one_takes_300_seconds() -> None:
+    assert wait_seconds([history(60), NOTHING], history(60), places=1, free=0) == 420
+
+
+def test_typical_is_the_middle_one() -> None:
+    assert history(10, 20, 900).typical == 20
+    assert NOTHING.typical is None
+
+
+def test_only_the_last_ones_are_remembered() -> None:
+    known = NOTHING
+    for seconds in range(100):
+        known = known.add(float(seconds))
+    assert len(known.seconds) == REMEMBERED
+    assert known.seconds[-1] == 99
