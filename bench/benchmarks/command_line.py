@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from benchmarks import archive, burst, echo, fake_cluster, logs, memory, submit, upload
+from benchmarks import admission, archive, burst, echo, fake_cluster, logs, memory, submit, upload
 from benchmarks.api import connect, namespace
 from benchmarks.figures import Result, table
 from benchmarks.operator_process import operator
 from kit.cluster import ROOT, Cluster, establish_resources
 
-NAMES = ("echo", "submit", "upload", "archive", "logs", "burst", "memory")
+NAMES = ("admission", "echo", "submit", "upload", "archive", "logs", "burst", "memory")
 NODES = 20
 
 
@@ -30,7 +30,9 @@ def main(words: Sequence[str] | None = None) -> int:
     establish_resources(Cluster("cijob", options.kubeconfig, ROOT / ".local/bin/kubectl", "local"))
     results = []
     for name in options.names or NAMES:
-        if name == "submit":
+        if name == "admission":
+            result = admission.run()
+        elif name == "submit":
             result = submit.run(options.kubeconfig, options.rounds)
         elif name == "upload":
             result = upload.run(options.kubeconfig, 3, mebibytes=options.mebibytes)
