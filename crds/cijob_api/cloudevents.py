@@ -1,7 +1,8 @@
 """What happens to a job as CloudEvents 1.0 (github.com/cloudevents/spec). Pure.
 
 Whoever makes the events of a job makes the same ones: ids are the job's UID with a condition or the
-id of a line, times are the cluster's own. Used by the gateway, which streams them.
+id of a line, times are the cluster's own. Used by the gateway, which streams them, and by the
+archiver, which sends them to sinks.
 """
 
 import json
@@ -102,6 +103,19 @@ def finished(job: CIJob, tail: Sequence[str]) -> CloudEvent:
         data |= {"error": status.message, "details": list(tail)[-DETAILS:]}
     time = status.completion_time or job.metadata.creation_timestamp
     return _event(job, ENDS[status.phase], Place("finished", time), data)
+
+
+def history(job: CIJob) -> list[CloudEvent]:
+    """What the status tells of the job's life so far, in order; a failure without its details."""
+    attempts = sorted(job.status.attempts or [], key=lambda attempt: attempt.number)
+    events = [queued(job)]
+    for attempt in attempts:
+        if attempt.start_time:
+            events.append(started(job, attempt))
+        goes_on = attempt is not attempts[-1] or not job.status.phase.is_final
+        if attempt.completion_time and goes_on:
+            events.append(retrying(job, attempt))
+    return [*events, finished(job, ())] if job.status.phase.is_final else events
 
 
 def line(job: CIJob, identity: LineId, text: str) -> CloudEvent:

@@ -14,7 +14,6 @@ NOT_BUILT: dict[str, Use] = {
     "artifacts": lambda spec: spec.artifacts,
     "reports": lambda spec: spec.reports and spec.reports.junit,
     "cache": lambda spec: spec.cache,
-    "notify": lambda spec: spec.notify,
 }
 
 

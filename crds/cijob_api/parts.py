@@ -223,7 +223,7 @@ class Cache(Model):
 
 
 class Notify(Model):
-    """A place to tell of the job's end."""
+    """A place to tell what happens to the job."""
 
     name: Label
     """A sink of the namespace's cijob-notifications."""

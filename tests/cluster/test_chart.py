@@ -305,6 +305,15 @@ def test_the_archiver_is_told_how_long_and_how_much() -> None:
     assert volumes["spool"]["emptyDir"] == {"sizeLimit": "200Mi"}
 
 
+def test_the_archiver_is_told_where_notifications_may_go_and_may_leave_the_cluster() -> None:
+    options = ("notifications.allow={10.1.0.0/16,sink.team-a.svc}", "notifications.refuse={::/0}")
+    documents = rendered(*(f"--set={option}" for option in options))
+    told = environment(find(documents, "Deployment", "cijob-archiver"))
+    assert told["CIJOB_NOTIFY_ALLOW"] == "10.1.0.0/16 sink.team-a.svc"
+    assert told["CIJOB_NOTIFY_REFUSE"] == "::/0"
+    assert find(documents, "NetworkPolicy", "cijob-archiver")["spec"]["policyTypes"] == ["Ingress"]
+
+
 def test_gateway_and_archiver_speak_to_the_same_store() -> None:
     documents = rendered("--set=s3.endpoint=https://s3.example.com,s3.existingSecret=keys")
     gateway, archiver = (
@@ -335,6 +344,9 @@ def test_gateway_and_archiver_speak_to_the_same_store() -> None:
         ("buildJobs.image=", "buildJobs.image"),
         ("buildJobs.users={anna}", "buildJobs.users"),
         ("archiver.retentionDays=0", "archiver.retentionDays"),
+        ("notifications.allow=10.0.0.0/8", "notifications.allow"),
+        ("notifications.allow={a b}", "notifications.allow.0"),
+        ("notifications.refuse={sink.example}", "notifications.refuse.0"),
         ("gateway.auth=basic", "gateway.auth"),
         ("gateway.maxSourceBytes=200Mi", "gateway.maxSourceBytes"),
         ("gateway.tls.secret=x", "gateway.tls"),

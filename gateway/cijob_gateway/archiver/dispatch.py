@@ -28,13 +28,18 @@ class Known:
 
     def __init__(self, api: Api, namespaces: tuple[str, ...]) -> None:
         self.news: asyncio.Queue[Key] = asyncio.Queue()
-        self.jobs = Watch(api, CIJob, "cijobs", namespaces, told=self.news.put_nowait)
+        self.listeners: list[Callable[[Key], None]] = [self.news.put_nowait]
+        self.jobs = Watch(api, CIJob, "cijobs", namespaces, told=self._tell)
         self.pods = Pods(api, namespaces, told=self.news.put_nowait)
 
     @property
     def trouble(self) -> str:
         """Why what is known may be old, in words; empty if it is not."""
         return self.jobs.trouble or self.pods.watch.trouble
+
+    def _tell(self, key: Key) -> None:
+        for listener in self.listeners:
+            listener(key)
 
     def looker(self, key: Key, last: Json) -> Callable[[], Sight]:
         """How to look at a job, which also gives its last state when it is gone."""

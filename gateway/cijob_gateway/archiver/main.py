@@ -7,11 +7,15 @@ and says which in one line.
 import asyncio
 import logging
 import signal
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from time import monotonic
+from typing import Any
 
 import uvloop
 
+from cijob_api import names
+from cijob_api.objects import CIJobTemplate
 from cijob_gateway.archiver import metrics
 from cijob_gateway.archiver.attempts import Tools
 from cijob_gateway.archiver.dispatch import Dispatcher, Known
@@ -20,11 +24,17 @@ from cijob_gateway.archiver.settings import LEASE, Settings, read_settings
 from cijob_gateway.archiver.spools import Spool
 from cijob_gateway.archiver.uploads import Bucket
 from cijob_gateway.errors import Down
+from cijob_gateway.notifications import couriers
+from cijob_gateway.notifications.books import Books
+from cijob_gateway.notifications.notifier import Notifier
+from cijob_gateway.notifications.senders import Sender
 from cijob_gateway.store import Store
+from cijob_gateway.watches import Watch
 from cijob_kube import health, logs
 from cijob_kube.api import Api
 from cijob_kube.environment import BadSetting
 from cijob_kube.errors import LeaseLost
+from cijob_kube.events import Events
 from cijob_kube.leases import Leadership
 
 logger = logging.getLogger(__name__)
@@ -54,9 +64,10 @@ async def run(settings: Settings) -> None:
     store = Store(settings.s3)
     async with Api.connect(count_write=metrics.count_write, connections=0) as api:
         known = Known(api, settings.namespaces)
+        templates = Watch(api, CIJobTemplate, "cijobtemplates", settings.namespaces)
 
         def ready() -> str | None:
-            return known.trouble or store.trouble or None
+            return known.trouble or templates.trouble or store.trouble or None
 
         app = health.application(alive=lambda: None, ready=ready, registry=metrics.REGISTRY)
         runner = await health.serve(app, settings.port)
@@ -70,13 +81,18 @@ async def run(settings: Settings) -> None:
         )
         bucket = Bucket(store, asyncio.Semaphore(SLOTS), leadership.check)
         tools = Tools(api, bucket, Spool(settings.spool, settings.spool_bytes))
+        events = Events(api, names.MANAGER_ARCHIVER, check=leadership.check)
+        notifier = _notifier(tools, known, templates, events=events, settings=settings)
         try:
             async with asyncio.TaskGroup() as tasks:
                 work = [
                     tasks.create_task(known.jobs.run()),
                     tasks.create_task(known.pods.watch.run()),
+                    tasks.create_task(templates.run()),
                     tasks.create_task(store.keep_checked(STORE_SECONDS)),
-                    tasks.create_task(_lead(leadership, tools, known, settings)),
+                    tasks.create_task(
+                        _lead(leadership, tools, known, settings, beside=(notifier.run, events.run))
+                    ),
                 ]
                 loop = asyncio.get_running_loop()
                 for number in (signal.SIGTERM, signal.SIGINT):
@@ -92,10 +108,41 @@ def _end(work: list[asyncio.Task[None]]) -> None:
         task.cancel()
 
 
-async def _lead(leadership: Leadership, tools: Tools, known: Known, settings: Settings) -> None:
+def _notifier(
+    tools: Tools,
+    known: Known,
+    templates: Watch[CIJobTemplate],
+    *,
+    events: Events,
+    settings: Settings,
+) -> Notifier:
+    """What tells the sinks of jobs, put together."""
+    work = couriers.Tools(
+        bucket=tools.bucket,
+        books=Books(tools.api, monotonic),
+        sender=Sender(settings.notify),
+        events=events,
+        longest=settings.notify_longest,
+        now=lambda: datetime.now(UTC),
+    )
+    notifier = Notifier(work, known.jobs, templates, settings.system_namespace)
+    known.listeners.append(notifier.note)
+    return notifier
+
+
+async def _lead(
+    leadership: Leadership,
+    tools: Tools,
+    known: Known,
+    settings: Settings,
+    *,
+    beside: Sequence[Callable[[], Coroutine[Any, Any, None]]],
+) -> None:
     await leadership.acquire()
     metrics.leading.set(1)
     async with asyncio.TaskGroup() as tasks:
+        for work in beside:
+            tasks.create_task(work())
         tasks.create_task(leadership.hold())
         tasks.create_task(Dispatcher(tools, known).run())
         tasks.create_task(_sweep_often(known, tools.bucket.store, settings))

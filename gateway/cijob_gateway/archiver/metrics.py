@@ -28,15 +28,24 @@ store_failures = Counter(
 )
 spool_bytes = Gauge("cijob_archiver_spool_bytes", "Bytes in the spool now.", registry=REGISTRY)
 swept = Counter("cijob_archiver_swept_objects", "Objects removed by their age.", registry=REGISTRY)
+notifications = Counter(
+    "cijob_archiver_notifications",
+    "Events sent to sinks, by outcome: accepted, refused, again; and those given up.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+notifying = Gauge(
+    "cijob_archiver_notifying", "Jobs that sinks are or will be told of.", registry=REGISTRY
+)
 api_writes = Counter(
     "cijob_archiver_api_writes",
-    "Writes sent to the API server.",
+    "Writes sent to the API server, without Events and Leases.",
     ["method", "status"],
     registry=REGISTRY,
 )
 
 
 def count_write(method: str, path: str, status: int) -> None:
-    """Count a write; those of the Lease are not what costs."""
-    if "/leases" not in path:
+    """Count a write; those of Lease and Events are not what costs."""
+    if "/leases" not in path and "/events" not in path:
         api_writes.labels(method, str(status)).inc()

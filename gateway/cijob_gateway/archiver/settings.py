@@ -7,8 +7,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from cijob_gateway.notifications.addresses import Policy
 from cijob_gateway.settings import MIB, S3Settings, read_s3
-from cijob_kube.environment import read_identity, read_lease_times, read_number, read_scope
+from cijob_kube.environment import (
+    BadSetting,
+    read_identity,
+    read_lease_times,
+    read_number,
+    read_scope,
+)
 from cijob_kube.leases import LeaseTimes
 
 # The object by which one archiver leads.
@@ -30,6 +37,10 @@ class Settings:
     retention: timedelta
     """How long a job's archive is kept once its CIJob is gone."""
     lease: LeaseTimes
+    notify: Policy
+    """Where notifications may be sent."""
+    notify_longest: timedelta
+    """How long a sink may be down until it misses something."""
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -46,4 +57,15 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         spool_bytes=int(read_number(environment, "CIJOB_SPOOL_BYTES", 1024 * MIB)),
         retention=timedelta(seconds=retention),
         lease=read_lease_times(environment),
+        notify=read_policy(environment),
+        notify_longest=timedelta(seconds=read_number(environment, "CIJOB_NOTIFY_SECONDS", 86400)),
     )
+
+
+def read_policy(environment: Mapping[str, str]) -> Policy:
+    """Read CIJOB_NOTIFY_ALLOW and CIJOB_NOTIFY_REFUSE. Raises BadSetting."""
+    allow, refuse = (environment.get(f"CIJOB_NOTIFY_{word}", "") for word in ("ALLOW", "REFUSE"))
+    try:
+        return Policy.parse(allow.split(), refuse.split())
+    except ValueError as error:
+        raise BadSetting(f"CIJOB_NOTIFY_ALLOW or _REFUSE: {error}") from error

@@ -90,3 +90,36 @@ def test_any_other_line_is_its_text(text: str) -> None:
 def test_an_object_with_a_type_is_the_jobs_own_event() -> None:
     event = cloudevents.line(job(), LineId.parse(f"1.{NANO}.0"), '{"type": "step", "n": 1}\n')
     assert (event.kind, event.data) == ("output", {"type": "step", "n": 1})
+
+
+CLOSED = {"number": 1, "startTime": T1, "completionTime": T1, "exitCode": 7, "reason": "R"}
+OPEN = {"number": 2, "startTime": T2}
+LIVES: list[tuple[dict[str, Any], list[str]]] = [
+    ({"completionTime": None}, ["queued"]),
+    ({"phase": "Starting", "attempts": [{"number": 1}]}, ["queued"]),
+    ({"phase": "Running", "attempts": [{"number": 1, "startTime": T1}]}, ["queued", "started.1"]),
+    ({"phase": "Queued", "attempts": [CLOSED]}, ["queued", "started.1", "retrying.1"]),
+    (
+        {"phase": "Running", "attempts": [CLOSED, OPEN]},
+        ["queued", "started.1", "retrying.1", "started.2"],
+    ),
+    (
+        {"phase": "Failed", "attempts": [CLOSED, {**OPEN, "completionTime": T2}]},
+        ["queued", "started.1", "retrying.1", "started.2", "finished"],
+    ),
+    # It was lost before it ran, and cancelled while it waited for another try.
+    ({"phase": "Queued", "attempts": [{"number": 1, "completionTime": T1}]},
+     ["queued", "retrying.1"]),
+    ({"phase": "Cancelled", "attempts": [CLOSED]}, ["queued", "started.1", "finished"]),
+    # Ten attempts are remembered.
+    (
+        {"phase": "Running", "attempts": [{**CLOSED, "number": 11}, {**OPEN, "number": 12}]},
+        ["queued", "started.11", "retrying.11", "started.12"],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "places"), LIVES)
+def test_a_status_tells_the_whole_history(status: dict[str, Any], places: list[str]) -> None:
+    events = cloudevents.history(job(**status))
+    assert [event.id for event in events] == [f"u-1.{place}" for place in places]

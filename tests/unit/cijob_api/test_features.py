@@ -13,7 +13,6 @@ ASKING: dict[str, dict[str, Any]] = {
     "artifacts": {"artifacts": [{"name": "a", "path": "a"}]},
     "reports": {"reports": {"junit": ["*.xml"]}},
     "cache": {"cache": [{"key": "pip", "paths": ["pip"]}]},
-    "notify": {"notify": [{"name": "team"}]},
     "concurrency": {"concurrency": {"group": "deploy"}},
 }
 
@@ -37,6 +36,7 @@ def test_a_field_of_a_feature_that_is_not_built_is_named(field: str) -> None:
         {"architecture": "arm64", "toolchains": ["gcc"]},
         {"reports": {}},
         {"artifacts": []},
+        {"notify": [{"name": "team"}]},
         {"image": "i", "script": "make", "env": [{"name": "A", "value": "1"}], "priority": 5},
         {"retry": {"limit": 1}, "secretEnv": [{"secretName": "s"}], "nodeSelector": {"a": "b"}},
     ],

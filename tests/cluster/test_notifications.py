@@ -1,0 +1,356 @@
+"""Notifications on the real cluster: a real operator, a real archiver, and a sink beside them.
+
+The sink listens on this machine's loopback, which the archiver under test is allowed to reach.
+"""
+
+import base64
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cijob_gateway.notifications.cursors import cursor_name
+from kit import sink as sink_program
+from kit.archiver import Archiver, Bucket, running
+from kit.chart import Release
+from kit.cluster import Cluster, fresh_namespace, pod
+from kit.gateway import Minio
+from kit.operator import Operator, job
+from kit.sink import Request, Sink
+
+pytestmark = pytest.mark.seam
+KEY = b"a long secret of both sides"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+# A lease that is over soon: the one before was killed and could not give it back.
+SETTINGS = {"CIJOB_LEASE_SECONDS": "3", "CIJOB_NOTIFY_ALLOW": "127.0.0.1/32"}
+CHAT = {"notify": [{"name": "chat"}]}
+ENDS_WELL = ["queued", "started", "succeeded"]
+
+
+@pytest.fixture(scope="module")
+def operator(
+    cluster: Cluster, crds: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Operator]:
+    """An operator in a namespace of its own."""
+    with fresh_namespace(cluster) as namespace:
+        operator = Operator(cluster, namespace, tmp_path_factory.mktemp("operator")).start()
+        yield operator
+        assert operator.stop() == 0, operator.log.read_text()[-3000:]
+
+
+@pytest.fixture
+def sink(operator: Operator) -> Iterator[Sink]:
+    """A sink that the namespace knows as `chat`, and by other names as other things."""
+    found = Sink().start()
+    webhook = f"kind: webhook\nurl: {found.url}\n"
+    sinks = {
+        "chat": webhook,
+        "failures": webhook + "events: [failed]\n",
+        "commit": f"kind: github-status\nurl: {found.url}\nrepository: team/app\n",
+        "inside": "kind: webhook\nurl: https://10.96.0.1/\n",
+        "broken": "kind: webhook\n",
+    }
+    keys = {"chat": KEY.decode(), "commit": "ghp_token"}
+    configure(operator, sinks, keys)
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def archiver(operator: Operator, minio: Minio, sink: Sink, tmp_path: Path) -> Iterator[Archiver]:
+    made = Archiver(operator.cluster, operator.namespace, tmp_path, minio, SETTINGS)
+    with running(made):
+        yield made
+
+
+def configure(operator: Operator, sinks: dict[str, str], keys: dict[str, str]) -> None:
+    """Make the namespace's ConfigMap and Secret."""
+    metadata = {"name": "cijob-notifications"}
+    operator.cluster.apply(
+        operator.namespace,
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": sinks},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": keys},
+    )
+
+
+def kinds(sink: Sink, job: str) -> list[str]:
+    """What was accepted of a job: the ends of the events' types, in order."""
+    told = [request.json for request in sink.accepted]
+    return [each["type"].rpartition(".")[2] for each in told if each["subject"] == job]
+
+
+def until_told(operator: Operator, sink: Sink, job: str, wanted: list[str]) -> None:
+    operator.cluster.until(
+        f"{wanted} of {job}", lambda: kinds(sink, job)[-1:] == wanted[-1:], seconds=60
+    )
+    assert kinds(sink, job) == wanted
+
+
+def events(operator: Operator, job: str) -> dict[str, dict[str, Any]]:
+    """The Events of a job, by reason."""
+    about = f"--field-selector=involvedObject.name={job}"
+    items = operator.cluster.get("events", "-n", operator.namespace, about)["items"]
+    return {each["reason"]: each for each in items}
+
+
+def notified(archiver: Archiver, sink: Sink) -> int:
+    """How many events the archiver knows as accepted."""
+    return int(archiver.metric('cijob_archiver_notifications_total{outcome="accepted"}'))
+
+
+def test_a_job_is_told_of_once_in_order_and_signed(
+    operator: Operator, archiver: Archiver, sink: Sink, minio: Minio
+) -> None:
+    job = operator.submit("told", script="sleep 3", **CHAT)
+    until_told(operator, sink, job, ENDS_WELL)
+    uid = operator.cluster.get("cij", "-n", operator.namespace, job)["metadata"]["uid"]
+    assert sink.ids == [f"{uid}.{place}" for place in ("queued", "started.1", "finished")]
+    for request in sink.accepted:
+        assert request.headers["content-type"].startswith("application/cloudevents+json")
+        assert request.headers["webhook-id"] == request.json["id"]
+        assert request.json["specversion"] == "1.0"
+        assert request.is_signed(KEY)
+        assert not request.is_signed(b"another key")
+    name = cursor_name(operator.namespace, uid)
+    operator.cluster.until(
+        "the cursor",
+        lambda: b"finished" in Bucket(minio, operator.namespace).read(name),
+    )
+    archiver.archived(job)
+    assert len(sink.requests) == 3  # nothing was tried twice
+
+
+def test_a_failure_brings_the_last_hundred_lines(
+    operator: Operator, archiver: Archiver, sink: Sink
+) -> None:
+    script = "i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo line $i; done; exit 7"
+    job = operator.submit("fails", script=script, notify=[{"name": "failures"}])
+    until_told(operator, sink, job, ["failed"])
+    (request,) = sink.accepted
+    data = request.json["data"]
+    assert (data["job_id"], data["exit_code"], data["reason"]) == (job, 7, "CommandFailed")
+    assert data["details"] == [f"line {n}" for n in range(201, 301)]
+    assert "webhook-signature" not in request.headers  # no key, no signature
+
+
+def test_a_template_may_name_the_sink_and_each_attempt_is_told(
+    operator: Operator, archiver: Archiver, sink: Sink
+) -> None:
+    spec = {"image": "cijob/python:dev", "script": "sleep 3; exit 1", **CHAT}
+    again = {"limit": 1, "backoffSeconds": 1}
+    template = {
+        "apiVersion": "cijob.dev/v1alpha1",
+        "kind": "CIJobTemplate",
+        "metadata": {"name": "telling"},
+        "spec": {**spec, "retry": again},
+    }
+    operator.cluster.apply(operator.namespace, template)
+    job = operator.submit("again", templateRef={"name": "telling"})
+    until_told(operator, sink, job, ["queued", "started", "retrying", "started", "failed"])
+    assert len(set(sink.ids)) == 5
+
+
+def test_a_sink_that_is_down_delays_no_job_and_gets_all_of_it_later(
+    operator: Operator, archiver: Archiver, sink: Sink
+) -> None:
+    sink.stop()
+    job = operator.submit("undelayed", script="sleep 2", **CHAT)
+    assert operator.finished(job)["reason"] == "Completed"
+    assert archiver.archived(job)["logs"]["complete"]
+    again = 'cijob_archiver_notifications_total{outcome="again"}'
+    operator.cluster.until("two tries", lambda: archiver.metric(again) >= 2)
+    assert sink.requests == []
+    sink.start()
+    until_told(operator, sink, job, ENDS_WELL)
+    assert "NotificationGivenUp" not in events(operator, job)
+
+
+def test_an_archiver_that_is_killed_loses_nothing_and_repeats_nothing(
+    operator: Operator, archiver: Archiver, sink: Sink
+) -> None:
+    job = operator.submit("survives", script="sleep 6", **CHAT)
+    operator.cluster.until("two events", lambda: notified(archiver, sink) == 2)
+    archiver.stop(signal.SIGKILL)
+    assert operator.finished(job)["reason"] == "Completed"
+    archiver.start()
+    until_told(operator, sink, job, ENDS_WELL)
+    assert archiver.stop() == 0
+    archiver.start()
+    archiver.archived(job)
+    other = operator.submit("other", script="true", **CHAT)
+    operator.cluster.until("the other job", lambda: kinds(sink, other)[-1:] == ["succeeded"])
+    assert kinds(sink, job) == ENDS_WELL  # not told again by the third archiver
+
+
+def test_an_archiver_that_is_down_all_the_time_tells_it_afterwards(
+    operator: Operator, archiver: Archiver, sink: Sink
+) -> None:
+    archiver.stop(signal.SIGKILL)
+    job = operator.submit("missed", script="exit 3", **CHAT)
+    operator.finished(job)
+    archiver.start()
+    until_told(operator, sink, job, ["queued", "started", "failed"])
+
+
+def test_what_the_sink_says_no_to_for_now_is_tried_again_by_the_same_id(
+    operator: Operator, archiver: Archiver, sink: Sink
+) -> None:
+    sink.statuses = [503, 204, 500, 429]
+    job = operator.submit("tried", script="true", **CHAT)
+    operator.cluster.until("its end", lambda: kinds(sink, job)[-1:] == ["succeeded"])
+    tried = [(r.status, r.json["type"].rpartition(".")[2]) for r in sink.requests]
+    assert tried[:2] == [(503, "queued"), (204, "queued")]
+    assert tried[2:5] == [(500, "started"), (429, "started"), (204, "started")]
+    assert tried[5:] == [(204, "succeeded")]
+    assert len(set(sink.ids)) == len(sink.ids)
+
+
+def test_an_address_inside_is_refused_and_the_owner_is_told(
+    operator: Operator, archiver: Archiver, sink: Sink
+) -> None:
+    job = operator.submit("inside", script="true", notify=[{"name": "inside"}])
+    assert operator.finished(job)["reason"] == "Completed"
+    operator.cluster.until("an Event", lambda: "NotificationFailed" in events(operator, job))
+    told = events(operator, job)["NotificationFailed"]
+    assert told["message"] == (
+        "sink 'inside' was not told: the address 10.96.0.1 of 10.96.0.1 is not public (private); "
+        "the chart's notifications.allow can name it"
+    )
+    assert told["source"]["component"] == "cijob-archiver"
+
+
+def test_a_redirect_is_not_followed(operator: Operator, archiver: Archiver, sink: Sink) -> None:
+    target = Sink().start()
+    sink.statuses, sink.location = [307], target.url
+    job = operator.submit("led-astray", script="true", **CHAT)
+    until_told(operator, sink, job, ENDS_WELL)  # the second try is taken
+    assert sink.requests[0].status == 307
+    assert target.requests == []
+    target.stop()
+    operator.cluster.until("an Event", lambda: "NotificationFailed" in events(operator, job))
+    assert "redirects are not followed" in events(operator, job)["NotificationFailed"]["message"]
+
+
+def test_a_wrong_sink_is_told_on_the_job_which_runs_nevertheless(
+    operator: Operator, archiver: Archiver, sink: Sink
+) -> None:
+    sinks = [{"name": "nobody"}, {"name": "broken"}, {"name": "chat"}]
+    job = operator.submit("slip", script="true", notify=sinks)
+    assert operator.finished(job)["reason"] == "Completed"
+    until_told(operator, sink, job, ENDS_WELL)
+    operator.cluster.until(
+        "both Events", lambda: {"SinkUnknown", "SinkInvalid"} <= events(operator, job).keys()
+    )
+    described = operator.cluster.kubectl("describe", "cij", "-n", operator.namespace, job).stdout
+    assert "there is no sink 'nobody' in ConfigMap cijob-notifications" in described
+    assert "sink 'broken' of ConfigMap cijob-notifications: url: Field required" in described
+    # Made right, it is told what it missed.
+    config = json.dumps({"data": {"broken": f"kind: webhook\nurl: {sink.url}"}})
+    words = ("patch", "configmap", "-n", operator.namespace, "cijob-notifications", "-p", config)
+    operator.cluster.kubectl(*words)
+    operator.cluster.until("six events", lambda: len(kinds(sink, job)) == 6, seconds=120)
+    assert kinds(sink, job) == ENDS_WELL * 2
+
+
+def statuses(sink: Sink) -> list[tuple[str, str]]:
+    """The commit statuses that were accepted: state and description, in order."""
+    return [(each.json["state"], each.json["description"]) for each in sink.accepted]
+
+
+def test_a_commit_gets_a_status_for_each_step(
+    operator: Operator, archiver: Archiver, sink: Sink
+) -> None:
+    source = {"git": {"url": "https://git.invalid/team/app.git", "commit": COMMIT}}
+    spec = {"command": ["true"], "source": source, "retry": {"infrastructureLimit": 0}}
+    job = operator.submit("commit", **spec, startTimeoutSeconds=10, notify=[{"name": "commit"}])
+    operator.finished(job, seconds=90)
+    operator.cluster.until("the end", lambda: len(statuses(sink)) == 3)
+    assert statuses(sink) == [
+        ("pending", "queued"),
+        ("pending", "attempt 1 runs"),
+        ("error", "SourceUnreachable"),  # nobody could clone that
+    ]
+    assert {r.path for r in sink.accepted} == {f"/hook/repos/team/app/statuses/{COMMIT}"}
+    assert {r.headers["authorization"] for r in sink.accepted} == {"Bearer ghp_token"}
+    assert {r.json["context"] for r in sink.accepted} == {"cijob"}
+
+
+def test_the_commit_may_be_known_only_while_the_job_runs(
+    operator: Operator, archiver: Archiver, sink: Sink
+) -> None:
+    # As if its ref had been resolved: what wrote that is another test's business.
+    job = operator.submit("resolved", script="sleep 4", notify=[{"name": "commit"}])
+    operator.until_reason(job, "Running")
+    assert sink.requests == []
+    results = json.dumps({"status": {"results": {"source": {"commit": COMMIT}}}})
+    words = ("patch", "cij", "-n", operator.namespace, job, "--subresource=status")
+    operator.cluster.kubectl(*words, "--type=merge", "-p", results)
+    operator.finished(job)
+    operator.cluster.until("the end", lambda: len(sink.accepted) == 3)
+    assert [state for state, _ in statuses(sink)] == ["pending", "pending", "success"]
+
+
+def test_no_key_is_shown_anywhere(operator: Operator, archiver: Archiver, sink: Sink) -> None:
+    job = operator.submit("discreet", script="true", **CHAT)
+    until_told(operator, sink, job, ENDS_WELL)
+    told = operator.cluster.kubectl("get", "events,cij", "-n", operator.namespace, "-oyaml").stdout
+    for secret in (KEY, b"ghp_token"):
+        for text in (archiver.log.read_text(), told):
+            assert secret.decode() not in text
+            assert base64.b64encode(secret).decode() not in text
+
+
+def test_the_installed_chart_tells_a_sink_of_the_cluster(
+    cluster: Cluster, release: Release, namespace: str
+) -> None:
+    """With the chart's own rights, network policies and settings."""
+    host = f"sink.{namespace}.svc"
+    cluster.apply(namespace, *sink_pod())
+    cluster.wait(namespace, "pod/sink", "condition=Ready")
+    release.install(f"--set=notifications.allow={{{host}}}")
+    sinks = {"chat": f"kind: webhook\nurl: http://{host}:8080/hook\nevents: [failed]\n"}
+    sinks["other"] = "kind: webhook\nurl: https://kubernetes.default.svc/\n"
+    here = Operator(cluster, namespace, Path())  # that of the release
+    configure(here, sinks, {"chat": KEY.decode()})
+    cluster.apply(namespace, plain_job("told", notify=[{"name": "chat"}, {"name": "other"}]))
+    assert here.finished("told", seconds=120)["reason"] == "CommandFailed"
+
+    def requests() -> list[Request]:
+        lines = cluster.kubectl("logs", "-n", namespace, "sink").stdout.splitlines()
+        said = [json.loads(line) for line in lines]
+        return [Request(s["path"], s["headers"], s["body"].encode(), 204) for s in said]
+
+    cluster.until("a request", requests)
+    (request,) = requests()
+    assert request.json["type"] == "dev.cijob.job.failed"
+    assert request.json["data"]["details"] == ["said"]
+    assert request.is_signed(KEY)
+    cluster.until("a refusal", lambda: "NotificationFailed" in events(here, "told"))
+    refused = events(here, "told")["NotificationFailed"]["message"]
+    assert "of kubernetes.default.svc is not public" in refused
+
+
+def sink_pod() -> list[dict[str, Any]]:
+    """A sink in the cluster: its program, its Pod and its Service."""
+    program = Path(sink_program.__file__).read_text()
+    metadata = {"name": "sink", "labels": {"app": "sink"}}
+    mount = {"volumeMounts": [{"name": "program", "mountPath": "/program"}]}
+    probe = {"readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1}}
+    made = pod("sink", "exec python /program/sink.py 8080", **mount, **probe)
+    made["metadata"] = metadata
+    made["spec"]["volumes"] = [{"name": "program", "configMap": {"name": "sink"}}]
+    service = {"selector": {"app": "sink"}, "ports": [{"port": 8080}]}
+    return [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata,
+         "data": {"sink.py": program}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": service},
+        made,
+    ]  # fmt: skip
+
+
+def plain_job(name: str, **spec: Any) -> dict[str, Any]:
+    """A job that says something and fails."""
+    return job(name, script="echo said; exit 1", **spec)
