@@ -13,13 +13,12 @@ from typing import Any
 import pytest
 
 from cijob_gateway.notifications.cursors import cursor_name
-from kit import sink as sink_program
+from kit import notifications
 from kit.archiver import Archiver, Bucket, running
-from kit.chart import Release
-from kit.cluster import Cluster, fresh_namespace, pod
+from kit.cluster import Cluster, fresh_namespace
 from kit.gateway import Minio
-from kit.operator import Operator, job
-from kit.sink import Request, Sink
+from kit.operator import Operator
+from kit.sink import Sink
 
 pytestmark = pytest.mark.seam
 KEY = b"a long secret of both sides"
@@ -54,7 +53,7 @@ def sink(operator: Operator) -> Iterator[Sink]:
         "broken": "kind: webhook\n",
     }
     keys = {"chat": KEY.decode(), "commit": "ghp_token"}
-    configure(operator, sinks, keys)
+    notifications.configure(operator.cluster, operator.namespace, sinks, keys)
     yield found
     found.stop()
 
@@ -64,16 +63,6 @@ def archiver(operator: Operator, minio: Minio, sink: Sink, tmp_path: Path) -> It
     made = Archiver(operator.cluster, operator.namespace, tmp_path, minio, SETTINGS)
     with running(made):
         yield made
-
-
-def configure(operator: Operator, sinks: dict[str, str], keys: dict[str, str]) -> None:
-    """Make the namespace's ConfigMap and Secret."""
-    metadata = {"name": "cijob-notifications"}
-    operator.cluster.apply(
-        operator.namespace,
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": sinks},
-        {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": keys},
-    )
 
 
 def kinds(sink: Sink, job: str) -> list[str]:
@@ -91,14 +80,19 @@ def until_told(operator: Operator, sink: Sink, job: str, wanted: list[str]) -> N
 
 def events(operator: Operator, job: str) -> dict[str, dict[str, Any]]:
     """The Events of a job, by reason."""
-    about = f"--field-selector=involvedObject.name={job}"
-    items = operator.cluster.get("events", "-n", operator.namespace, about)["items"]
-    return {each["reason"]: each for each in items}
+    return notifications.events(operator.cluster, operator.namespace, job)
 
 
-def notified(archiver: Archiver, sink: Sink) -> int:
-    """How many events the archiver knows as accepted."""
-    return int(archiver.metric('cijob_archiver_notifications_total{outcome="accepted"}'))
+def settled(operator: Operator, minio: Minio, job: str) -> set[str]:
+    """What the archiver remembers of a job as accepted by `chat`."""
+    metadata = operator.cluster.get("cij", "-n", operator.namespace, job)["metadata"]
+    bucket, name = (
+        Bucket(minio, operator.namespace),
+        cursor_name(operator.namespace, metadata["uid"]),
+    )
+    found = json.loads(bucket.read(name)) if bucket.names(name) else {}
+    assert set(found.get("chat", {}).values()) <= {"accepted"}
+    return set(found.get("chat", {}))
 
 
 def test_a_job_is_told_of_once_in_order_and_signed(
@@ -114,11 +108,8 @@ def test_a_job_is_told_of_once_in_order_and_signed(
         assert request.json["specversion"] == "1.0"
         assert request.is_signed(KEY)
         assert not request.is_signed(b"another key")
-    name = cursor_name(operator.namespace, uid)
-    operator.cluster.until(
-        "the cursor",
-        lambda: b"finished" in Bucket(minio, operator.namespace).read(name),
-    )
+    told = {"queued", "started.1", "finished"}
+    operator.cluster.until("the cursor", lambda: settled(operator, minio, job) == told)
     archiver.archived(job)
     assert len(sink.requests) == 3  # nothing was tried twice
 
@@ -169,10 +160,11 @@ def test_a_sink_that_is_down_delays_no_job_and_gets_all_of_it_later(
 
 
 def test_an_archiver_that_is_killed_loses_nothing_and_repeats_nothing(
-    operator: Operator, archiver: Archiver, sink: Sink
+    operator: Operator, archiver: Archiver, sink: Sink, minio: Minio
 ) -> None:
     job = operator.submit("survives", script="sleep 6", **CHAT)
-    operator.cluster.until("two events", lambda: notified(archiver, sink) == 2)
+    told = {"queued", "started.1"}
+    operator.cluster.until("two events", lambda: settled(operator, minio, job) == told)
     archiver.stop(signal.SIGKILL)
     assert operator.finished(job)["reason"] == "Completed"
     archiver.start()
@@ -301,56 +293,3 @@ def test_no_key_is_shown_anywhere(operator: Operator, archiver: Archiver, sink: 
         for text in (archiver.log.read_text(), told):
             assert secret.decode() not in text
             assert base64.b64encode(secret).decode() not in text
-
-
-def test_the_installed_chart_tells_a_sink_of_the_cluster(
-    cluster: Cluster, release: Release, namespace: str
-) -> None:
-    """With the chart's own rights, network policies and settings."""
-    host = f"sink.{namespace}.svc"
-    cluster.apply(namespace, *sink_pod())
-    cluster.wait(namespace, "pod/sink", "condition=Ready")
-    release.install(f"--set=notifications.allow={{{host}}}")
-    sinks = {"chat": f"kind: webhook\nurl: http://{host}:8080/hook\nevents: [failed]\n"}
-    sinks["other"] = "kind: webhook\nurl: https://kubernetes.default.svc/\n"
-    here = Operator(cluster, namespace, Path())  # that of the release
-    configure(here, sinks, {"chat": KEY.decode()})
-    cluster.apply(namespace, plain_job("told", notify=[{"name": "chat"}, {"name": "other"}]))
-    assert here.finished("told", seconds=120)["reason"] == "CommandFailed"
-
-    def requests() -> list[Request]:
-        lines = cluster.kubectl("logs", "-n", namespace, "sink").stdout.splitlines()
-        said = [json.loads(line) for line in lines]
-        return [Request(s["path"], s["headers"], s["body"].encode(), 204) for s in said]
-
-    cluster.until("a request", requests)
-    (request,) = requests()
-    assert request.json["type"] == "dev.cijob.job.failed"
-    assert request.json["data"]["details"] == ["said"]
-    assert request.is_signed(KEY)
-    cluster.until("a refusal", lambda: "NotificationFailed" in events(here, "told"))
-    refused = events(here, "told")["NotificationFailed"]["message"]
-    assert "of kubernetes.default.svc is not public" in refused
-
-
-def sink_pod() -> list[dict[str, Any]]:
-    """A sink in the cluster: its program, its Pod and its Service."""
-    program = Path(sink_program.__file__).read_text()
-    metadata = {"name": "sink", "labels": {"app": "sink"}}
-    mount = {"volumeMounts": [{"name": "program", "mountPath": "/program"}]}
-    probe = {"readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1}}
-    made = pod("sink", "exec python /program/sink.py 8080", **mount, **probe)
-    made["metadata"] = metadata
-    made["spec"]["volumes"] = [{"name": "program", "configMap": {"name": "sink"}}]
-    service = {"selector": {"app": "sink"}, "ports": [{"port": 8080}]}
-    return [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata,
-         "data": {"sink.py": program}},
-        {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": service},
-        made,
-    ]  # fmt: skip
-
-
-def plain_job(name: str, **spec: Any) -> dict[str, Any]:
-    """A job that says something and fails."""
-    return job(name, script="echo said; exit 1", **spec)
