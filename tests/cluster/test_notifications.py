@@ -26,6 +26,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 # A lease that is over soon: the one before was killed and could not give it back.
 SETTINGS = {"CIJOB_LEASE_SECONDS": "3", "CIJOB_NOTIFY_ALLOW": "127.0.0.1/32"}
 CHAT = {"notify": [{"name": "chat"}]}
+QUEUED, RUNS = [("pending", "queued")], [("pending", "attempt 1 runs")]
 ENDS_WELL = ["queued", "started", "succeeded"]
 
 
@@ -259,12 +260,12 @@ def test_a_commit_gets_a_status_for_each_step(
     spec = {"command": ["true"], "source": source, "retry": {"infrastructureLimit": 0}}
     job = operator.submit("commit", **spec, startTimeoutSeconds=10, notify=[{"name": "commit"}])
     operator.finished(job, seconds=90)
-    operator.cluster.until("the end", lambda: len(statuses(sink)) == 3)
-    assert statuses(sink) == [
-        ("pending", "queued"),
-        ("pending", "attempt 1 runs"),
-        ("error", "SourceUnreachable"),  # nobody could clone that
-    ]
+    end = ("error", "SourceUnreachable")  # nobody could clone that
+    operator.cluster.until("the end", lambda: end in statuses(sink))
+    *before, last = statuses(sink)
+    assert last == end
+    # That it is queued may be overtaken before it is told.
+    assert before in ([*QUEUED, *RUNS], RUNS)
     assert {r.path for r in sink.accepted} == {f"/hook/repos/team/app/statuses/{COMMIT}"}
     assert {r.headers["authorization"] for r in sink.accepted} == {"Bearer ghp_token"}
     assert {r.json["context"] for r in sink.accepted} == {"cijob"}
@@ -281,8 +282,8 @@ def test_the_commit_may_be_known_only_while_the_job_runs(
     words = ("patch", "cij", "-n", operator.namespace, job, "--subresource=status")
     operator.cluster.kubectl(*words, "--type=merge", "-p", results)
     operator.finished(job)
-    operator.cluster.until("the end", lambda: len(sink.accepted) == 3)
-    assert [state for state, _ in statuses(sink)] == ["pending", "pending", "success"]
+    operator.cluster.until("the end", lambda: len(sink.accepted) == 2)
+    assert [state for state, _ in statuses(sink)] == ["pending", "success"]
 
 
 def test_no_key_is_shown_anywhere(operator: Operator, archiver: Archiver, sink: Sink) -> None:

@@ -38,11 +38,14 @@ def next_due(
     `oldest`: events from before are not sent. `gone`: the CIJob is deleted, nothing more comes.
     """
     over = gone or job.status.phase.is_final
-    if sink.spec.kind == Kind.GITHUB_STATUS and not (commit_of(job) and repository_of(job, sink)):
-        return Due(done=over)
+    events = history(job)
+    if sink.spec.kind == Kind.GITHUB_STATUS:
+        if not (commit_of(job) and repository_of(job, sink)):
+            return Due(done=over)
+        events = events[-1:]  # a status is where the job is now; what was before is overtaken
     open_ones = [
         event
-        for event in history(job)
+        for event in events
         if event.kind in sink.spec.events and place_of(event, job) not in settled
     ]
     late = tuple(event for event in open_ones if _time(event) < oldest)

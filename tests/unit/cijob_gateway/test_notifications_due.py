@@ -90,11 +90,13 @@ def test_what_is_too_old_is_given_up_and_the_rest_is_told() -> None:
     assert next_due(subject, webhook(), settled, oldest=oldest).late == ()
 
 
-def test_a_commit_status_is_told_at_once_when_the_commit_is_known() -> None:
-    assert told(FAILED, github(), source=GIT) == (
-        ["queued", "started.1", "finished"],
-        Due(done=True),
-    )
+@pytest.mark.parametrize(
+    ("status", "place"),
+    [({}, "queued"), (RUNS, "started.1"), (FIRST_OVER, "retrying.1"), (FAILED, "finished")],
+)
+def test_a_commit_status_is_where_the_job_is_now(status: dict[str, Any], place: str) -> None:
+    over = place == "finished"
+    assert told(status, github(), source=GIT) == ([place], Due(done=over))
 
 
 def test_without_a_commit_there_is_nothing_to_say_yet_or_ever() -> None:
@@ -102,7 +104,9 @@ def test_without_a_commit_there_is_nothing_to_say_yet_or_ever() -> None:
     assert told(RUNS, github(), source=url) == ([], Due())
     assert told(SUCCEEDED, github(), source=url) == ([], Due(done=True))
     known = {**RUNS, "results": {"source": {"commit": "f" * 40}}}
-    assert told(known, github(), source=url) == (["queued", "started.1"], Due())
+    assert told(known, github(), source=url) == (["started.1"], Due())
+    late = {**SUCCEEDED, "results": {"source": {"commit": "f" * 40}}}  # written after the end
+    assert told(late, github(), source=url) == (["finished"], Due(done=True))
 
 
 def test_a_job_that_is_deleted_while_it_runs_has_no_end() -> None:

@@ -14,7 +14,7 @@ from cijob_gateway.notifications.cursors import cursor_name
 from cijob_gateway.notifications.notifier import Notifier
 from cijob_gateway.watches import Json, Watch
 from cijob_kube.api import Api
-from unit.cijob_gateway.notifying import NOON, RUNS, SUCCEEDED, at, body
+from unit.cijob_gateway.notifying import COMMIT, GIT, NOON, RUNS, SUCCEEDED, at, body
 from unit.cijob_gateway.test_notifications_couriers import ALL, DOWN, Scene
 
 TEMPLATE: dict[str, Any] = {"templateRef": {"name": "test"}, "notify": None}
@@ -54,7 +54,7 @@ class Archiver:
         self.jobs.drop(("team", name), version=self.version)
 
     def template(self, namespace: str, *sinks: str) -> None:
-        metadata = {"name": "test", "namespace": namespace, "resourceVersion": "1"}
+        metadata = {"name": "test", "namespace": namespace, "uid": "t", "resourceVersion": "1"}
         spec = {"notify": [{"name": sink} for sink in sinks]}
         self.templates.put({"metadata": metadata, "spec": spec})
 
@@ -132,6 +132,22 @@ def test_many_jobs_at_the_start_are_all_told_of() -> None:
 
     scene = play(steps)
     assert sorted(scene.sink.accepted) == sorted(f"u-{n}.queued" for n in range(100))
+
+
+def test_a_commit_that_is_known_only_after_the_end_gets_its_status() -> None:
+    found = {"git": {"url": GIT["git"]["url"]}}
+    commit = {"results": {"source": {"commit": COMMIT}}}
+
+    async def steps(archiver: Archiver) -> None:
+        sinks: list[Json] = [{"name": "commit"}]
+        archiver.put(body(source=found, notify=sinks, status=SUCCEEDED))
+        archiver.put(body(name="last", uid="u-9"))
+        assert await archiver.until(1) == ["u-9.queued"]
+        await archiver.until_idle()
+        archiver.put(body(source=found, notify=sinks, status={**SUCCEEDED, **commit}))
+        assert await archiver.until(2) == ["u-9.queued", "success"]
+
+    play(steps)
 
 
 def test_a_job_that_is_deleted_at_once_is_told_of_as_it_was_seen_last() -> None:
