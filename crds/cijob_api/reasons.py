@@ -239,7 +239,10 @@ MEANINGS: dict[Reason, Meaning] = {
         "Upgrade cijob, or leave the field out that the message names.",
     ),
     Reason.WAITING_FOR_CAPACITY: Meaning(
-        Phase.QUEUED, "Other jobs are in front, and all places are taken.", _WAIT
+        Phase.QUEUED,
+        "Other jobs are in front: all places are taken, or its namespace, submitter or group holds "
+        "as many as it may.",
+        _WAIT,
     ),
     Reason.QUOTA_EXCEEDED: Meaning(
         Phase.QUEUED,

@@ -311,3 +311,37 @@ def test_a_template_that_became_malformed_is_as_good_as_missing(cache: Cache) ->
     cache.put_template(template_body("team"))
     cache.put_template(template_body("team", image=""))
     assert cache.templates == {}
+
+
+# -- pools ------------------------------------------------------------------------------------
+
+
+def pool_body(version: int = 1, places: int = 1, **status: Any) -> dict[str, Any]:
+    metadata = {"name": "arm", "uid": "pool-uid", "resourceVersion": str(version)}
+    return {"metadata": metadata, "spec": {"maxConcurrent": places}, "status": status}
+
+
+def test_a_pool_that_offers_something_else_is_news(cache: Cache) -> None:
+    assert cache.put_pool(pool_body(1))
+    assert not cache.put_pool(pool_body(2, running=1))
+    assert cache.put_pool(pool_body(3, places=2))
+    assert cache.pools["arm"].spec.max_concurrent == 2
+
+
+def test_an_older_pool_never_replaces_a_newer_one(cache: Cache) -> None:
+    cache.put_pool(pool_body(10, places=2))
+    assert not cache.put_pool(pool_body(9))
+    assert cache.pools["arm"].spec.max_concurrent == 2
+
+
+def test_a_malformed_pool_is_as_good_as_missing(cache: Cache) -> None:
+    cache.put_pool(pool_body(1))
+    assert cache.put_pool(pool_body(2, places=-1))
+    assert cache.pools == {}
+
+
+def test_unfinished_jobs_without_a_pod_may_fit_another_pool(cache: Cache) -> None:
+    cache.put_job(job_body())
+    assert list(cache.unplaced()) == [KEY]
+    cache.put_pod(pod_body())
+    assert list(cache.unplaced()) == []

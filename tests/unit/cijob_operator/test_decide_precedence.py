@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cijob_api.reasons import Reason
+from cijob_api.reasons import Phase, Reason
 from cijob_operator.decisions import Decision, Stop
 from cijob_operator.podviews import AgentView, ContainerView, Ended, PodView
 from unit.cijob_operator.builders import (
@@ -227,6 +227,19 @@ def test_cancelling_stops_the_pod_and_leaves_it_there() -> None:
     assert decision.status is None
     assert decision.holds_place
     assert decision.again == after(30 + 10)
+
+
+def test_a_superseded_job_is_stopped_and_says_by_whom() -> None:
+    decision = look(job(status=is_running()), running(), superseded_by="newer")
+    assert decision.stops == (Stop(running(), Reason.SUPERSEDED),)
+    waits = look(job(), pod(), superseded_by="newer")
+    assert status_of(waits).phase == Phase.CANCELLED
+    assert status_of(waits).message == "job newer of its group took its place"
+
+
+def test_one_that_is_being_stopped_is_not_stopped_again() -> None:
+    told = replace(running(), stop=stopped("Superseded"))
+    assert look(job(status=is_running()), told, superseded_by="newer").stops == ()
 
 
 def test_cancelling_a_pod_without_a_node_deletes_it_since_nobody_could_obey() -> None:
