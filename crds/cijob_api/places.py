@@ -3,7 +3,6 @@
 What `admission` is given and gives; values, and a count of them. Pure.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -104,8 +103,8 @@ class Tally:
     """How many places are held, by whom."""
 
     def __init__(self) -> None:
-        self._held: Counter[Tenant] = Counter()
-        self._groups: Counter[Tenant] = Counter()
+        self._held: dict[Tenant, int] = {}  # not a Counter: most are asked for in vain
+        self._groups: dict[Tenant, int] = {}
 
     @classmethod
     def of(cls, holding: Iterable[Holding]) -> "Tally":
@@ -117,34 +116,33 @@ class Tally:
 
     def add(self, pool: str, job: Waiting | Holding) -> None:
         """One more place is held."""
-        self._held[(pool,)] += 1
-        self._held[(pool, job.namespace)] += 1
-        self._held[(pool, job.namespace, job.submitter)] += 1
+        held, space = self._held, job.namespace
+        for tenant in ((pool,), (pool, space), (pool, space, job.submitter)):
+            held[tenant] = held.get(tenant, 0) + 1
         if job.group:
-            self._groups[(job.namespace, job.group)] += 1
+            self._groups[(space, job.group)] = self.in_group(space, job.group) + 1
 
     def held(self, *tenant: str) -> int:
         """How many places of a pool are held: by all, a namespace, or a submitter in it."""
-        return self._held[tenant]
+        return self._held.get(tenant, 0)
 
     def in_group(self, namespace: str, group: str) -> int:
         """How many jobs of a group hold a place."""
-        return self._groups[(namespace, group)]
+        return self._groups.get((namespace, group), 0)
 
     def free(self, pool: str, capacity: Capacity) -> int:
         """How many places of a pool are free; below 0 if it was made smaller."""
-        return capacity.places - self._held[(pool,)]
+        return capacity.places - self.held(pool)
 
     def limit(self, job: Waiting, pool: str, capacity: Capacity) -> Bound | None:
         """Which limit other than the pool's places the job runs into, if any."""
-        held = self._held
-        if job.group and self._groups[(job.namespace, job.group)] >= job.group_limit:
+        if job.group and self.in_group(job.namespace, job.group) >= job.group_limit:
             return Bound.GROUP
         most = capacity.per_namespace
-        if most is not None and held[(pool, job.namespace)] >= most:
+        if most is not None and self._held.get((pool, job.namespace), 0) >= most:
             return Bound.NAMESPACE
-        most = capacity.per_submitter
-        if most is not None and held[(pool, job.namespace, job.submitter)] >= most:
+        most, person = capacity.per_submitter, (pool, job.namespace, job.submitter)
+        if most is not None and self._held.get(person, 0) >= most:
             return Bound.SUBMITTER
         return None
 
