@@ -8,9 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ import pytest
 
 from kit.cluster import ROOT, Cluster
 from kit.gateway import service_account
-from kit.installed import CI, Installed
+from kit.installed import CI, Installed, forwarded
 from kit.operator import job
 
 PASSING, FAILING = ROOT / "examples" / "passing", ROOT / "examples" / "failing"
@@ -309,20 +307,6 @@ def test_events_are_one_json_object_a_line(installed: Installed) -> None:
     name = events[0]["data"]["job_id"]
     again = installed.ci("wait", name, "--json-events")
     assert (again.returncode, again.stdout) == (1, ended.stdout)
-
-
-@contextmanager
-def forwarded(installed: Installed) -> Iterator[str]:
-    """A port-forward to the gateway, as a person without `ci` makes it; its address."""
-    words = ["port-forward", "-n", installed.system, "svc/cijob-gateway", ":80"]
-    command = [str(installed.cluster.kubectl_path), f"--kubeconfig={installed.cluster.kubeconfig}"]
-    with subprocess.Popen([*command, *words], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        line = process.stdout.readline()
-        try:
-            yield "http://" + line.split()[2]
-        finally:
-            process.terminate()
 
 
 def test_one_curl_submits_and_watches(

@@ -124,3 +124,17 @@ def installation(cluster: Cluster, home: Path) -> Iterator[Installed]:
         release.install(*options)
         yield Installed(cluster, system, team, other, home)
         release.uninstall()
+
+
+@contextmanager
+def forwarded(installed: Installed) -> Iterator[str]:
+    """A port-forward to the gateway, as a person without `ci` makes it; its address."""
+    words = ["port-forward", "-n", installed.system, "svc/cijob-gateway", ":80"]
+    command = [str(installed.cluster.kubectl_path), f"--kubeconfig={installed.cluster.kubeconfig}"]
+    with subprocess.Popen([*command, *words], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        line = process.stdout.readline()
+        try:
+            yield "http://" + line.split()[2]
+        finally:
+            process.terminate()
