@@ -1,7 +1,9 @@
 """What git's words mean, as errors of ours. Pure; called by `clones`.
 
-The words are git's, curl's and OpenSSH's in the C locale. The first row that fits counts: a server
-that ends a connection makes git add `the remote end hung up` to whatever went wrong before.
+The words are those of our image's git, curl (with GnuTLS) and OpenSSH in the C locale, as they were
+heard: see tests/unit/cijob_agent/test_gitwords.py. The first row that fits counts: a server that
+ends a connection makes git add `the remote end hung up` to whatever went wrong before, and a pack
+that was cut is a broken pack, too.
 """
 
 import re
@@ -54,9 +56,8 @@ _ROWS = (
         "the server's certificate is not trusted; add its authority to the installation's caBundle",
         (
             "server certificate verification failed",
-            "SSL certificate problem",
-            r"SSL: .*(?:certificate|alternative)",
-            "error setting certificate",
+            "SSL: certificate subject name",
+            "Problem with the SSL CA cert",
         ),
     ),
     _Row(
@@ -85,8 +86,6 @@ _ROWS = (
             "refusing to (?:create|clone|fetch|work)",
             "disallowed submodule",
             "dumb http transport",
-            "index-pack failed",
-            "bad pack header",
             "unable to create symlink",
         ),
     ),
@@ -97,7 +96,7 @@ _ROWS = (
             "couldn't find remote ref",
             "not our ref",
             "unadvertised object",
-            r"want \S+ not valid",
+            r"want \S+ not valid",  # JGit's, so Gerrit's
             "Needed a single revision",
             "did not contain",
         ),
@@ -135,7 +134,14 @@ _ROWS = (
             "Could not read from remote repository",
             "No route to host",
             "Network is unreachable",
+            "bad line length",
+            "expected (?:flush|'packfile')",
         ),
+    ),
+    _Row(
+        SourceRejected,
+        "the server sent a broken pack; its repository is damaged",
+        ("pack has bad object", "bad pack header", "index-pack (?:output|failed)"),
     ),
 )
 

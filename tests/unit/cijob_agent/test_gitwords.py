@@ -1,7 +1,8 @@
 """What git, curl and ssh say, and what it means.
 
-`test_git_clones` and `test_git_ssh` make real servers cause most of it; here are the words alone,
-with those of servers that cannot be made here.
+The words are those that the image's own programs were heard to say (git 2.39.5, curl with GnuTLS,
+OpenSSH 9.2), each before a server that was made to behave so; most of it `test_git_clones` and
+`test_git_ssh` cause again. What no program here says is in `OTHERS`.
 """
 
 import pytest
@@ -10,6 +11,7 @@ from cijob_agent import gitwords
 from cijob_agent.errors import AgentError
 
 URL = "https://git.example.com/a.git"
+ACCESS = f"fatal: unable to access '{URL}/': "
 CANNOT_READ = """fatal: Could not read from remote repository.
 
 Please make sure you have the correct access rights
@@ -18,32 +20,56 @@ CHANGED = """@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
 @    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @
 @@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
 IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!
+Someone could be eavesdropping on you right now (man-in-the-middle attack)!
+It is also possible that a host key has just been changed.
+The fingerprint for the ED25519 key sent by the remote host is
+SHA256:prhfhrMCQs+g697KxSjEbhULHzgbOvieYPEuvDaqYyU.
+Please contact your system administrator.
+Add correct host key in /tmp/kh to get rid of this message.
+Offending ED25519 key in /tmp/kh:1
+  remove with:
+  ssh-keygen -f "/tmp/kh" -R "[127.0.0.1]:32803"
+Host key for [127.0.0.1]:32803 has changed and you have requested strict checking.
 Host key verification failed.
 """
 SAID = {
     "GitAuthFailed": [
         "fatal: could not read Username for 'https://git.example.com': terminal prompts disabled",
         f"remote: HTTP Basic: Access denied\nfatal: Authentication failed for '{URL}/'",
-        f"fatal: unable to access '{URL}/': The requested URL returned error: 403",
+        f"{ACCESS}The requested URL returned error: 403",
+        f"{ACCESS}The requested URL returned error: 407",
+        (
+            "error: RPC failed; HTTP 403 curl 22 The requested URL returned error: 403\n"
+            "fatal: expected flush after ref listing"
+        ),
         f"git@git.example.com: Permission denied (publickey).\n{CANNOT_READ}",
-        f'Load key "/tmp/k": error in libcrypto\nPermission denied (publickey).\n{CANNOT_READ}',
+        (
+            f'Load key "/tmp/k": error in libcrypto\n'
+            f"git@127.0.0.1: Permission denied (publickey).\n{CANNOT_READ}"
+        ),
+        (
+            "Received disconnect from 127.0.0.1 port 43999:2: Too many authentication failures\n"
+            f"Disconnected from 127.0.0.1 port 43999\n{CANNOT_READ}"
+        ),
     ],
     "GitHostKey": [
         CHANGED + CANNOT_READ,
         (
-            "No ED25519 host key is known for git.example.com and you have requested"
+            "No ED25519 host key is known for [127.0.0.1]:32803 and you have requested"
             " strict checking.\n"
             f"Host key verification failed.\n{CANNOT_READ}"
         ),
         (
-            f"fatal: unable to access '{URL}/': server certificate verification failed."
-            " CAfile: none CRLfile: none"
+            "Unable to negotiate with 127.0.0.1 port 32803: no matching host key type found."
+            f" Their offer: ssh-ed25519\n{CANNOT_READ}"
         ),
-        f"fatal: unable to access '{URL}/': SSL certificate problem: certificate has expired",
+        # An unknown authority, a certificate by itself, and one that has expired: all the same.
+        f"{ACCESS}server certificate verification failed. CAfile: /tmp/ca.crt CRLfile: none",
         (
-            f"fatal: unable to access '{URL}/': SSL: no alternative certificate subject name"
-            " matches target host name 'git.example.com'"
+            f"{ACCESS}SSL: certificate subject name (git server) does not match target host name"
+            " '127.0.0.1'"
         ),
+        f"{ACCESS}Problem with the SSL CA cert (path? access rights?)",
     ],
     "GitRefNotFound": [
         "fatal: couldn't find remote ref nope",
@@ -54,10 +80,20 @@ SAID = {
     "SourceNotFound": [
         f"fatal: repository '{URL}/' not found",
         f"remote: Repository not found.\nfatal: repository '{URL}/' not found",
+        "fatal: remote error: access denied or repository not exported: /x",
+        "fatal: remote error: Repository not found.",
         f"fatal: '/srv/nope.git' does not appear to be a git repository\n{CANNOT_READ}",
-        f"ERROR: Repository not found.\n{CANNOT_READ}",
-        f"fatal: unable to access '{URL}/': The requested URL returned error: 410",
-        f"fatal: {URL}/info/refs not valid: is this a git repository?",
+        f"{ACCESS}The requested URL returned error: 410",
+        (
+            "error: RPC failed; HTTP 404 curl 22 The requested URL returned error: 404\n"
+            "fatal: the remote end hung up unexpectedly"
+        ),
+        f"{ACCESS}Maximum (20) redirects followed",
+        (
+            "fatal: unable to update url base from redirection:\n"
+            f"  asked for: {URL}/info/refs?service=git-upload-pack\n"
+            "   redirect: https://localhost/other"
+        ),
     ],
     "SourceRejected": [
         (
@@ -65,42 +101,76 @@ SAID = {
             "fatal: fsck error in packed object\nfatal: fetch-pack: invalid index-pack output"
         ),
         "fatal: transport 'ext' not allowed\nfatal: clone of 'ext::sh' into submodule s failed",
-        f"fatal: unable to access '{URL}/': Protocol \"http\" not supported or disabled in libcurl",
+        f'{ACCESS}Protocol "http" not supported or disabled in libcurl',
         "fatal: strange hostname '-oProxyCommand=id' blocked",
+        "fatal: URL 'https://u:<redacted>@127.0.0.1:1/a' uses plaintext credentials",
         "fatal: dumb http transport does not support shallow capabilities",
+        (
+            "error: inflate: data stream error (incorrect header check)\n"
+            "fatal: pack has bad object at offset 12: inflate returned -3\n"
+            "fatal: fetch-pack: invalid index-pack output"
+        ),
+        "fatal: protocol error: bad pack header",
     ],
     "SourceTooLarge": [
         "fatal: write error: File too large\nfatal: fetch-pack: invalid index-pack output",
-        "fatal: write error: No space left on device\nerror: index-pack failed",
+        "fatal: write error: No space left on device\nfatal: fetch-pack: invalid index-pack output",
     ],
     "SourceUnreachable": [
-        f"fatal: unable to access '{URL}/': Could not resolve host: git.example.com",
+        f"{ACCESS}Could not resolve host: git.example.com",
         (
-            f"fatal: unable to access '{URL}/': Failed to connect to git.example.com port 443 after"
-            " 0 ms: Couldn't connect to server"
+            f"{ACCESS}Failed to connect to git.example.com port 443 after 0 ms: Couldn't connect to"
+            " server"
+        ),
+        (f"{ACCESS}Operation too slow. Less than 1 bytes/sec transferred the last 60 seconds"),
+        f"{ACCESS}The requested URL returned error: 503",
+        f"{ACCESS}The requested URL returned error: 429",
+        (
+            "error: RPC failed; HTTP 429 curl 22 The requested URL returned error: 429\n"
+            "fatal: expected flush after ref listing"
+        ),
+        f"{ACCESS}GnuTLS recv error (-110): The TLS connection was non-properly terminated.",
+        f"{ACCESS}gnutls_handshake() failed: An unexpected TLS packet was received.",
+        f"{ACCESS}Received HTTP/0.9 when not allowed",
+        # A connection that ends within a pack: no broken pack, though git says that, too.
+        (
+            "error: RPC failed; curl 56 GnuTLS recv error (-110): The TLS connection was"
+            " non-properly terminated.\nerror: 166 bytes of body are still expected\n"
+            "fetch-pack: unexpected disconnect while reading sideband packet\n"
+            "fatal: protocol error: bad pack header"
         ),
         (
-            f"fatal: unable to access '{URL}/': Operation too slow. Less than 1 bytes/sec"
-            " transferred the last 60 seconds"
+            "fatal: remote-curl: bad line length character: zzzz\n"
+            "fatal: expected flush after ref listing"
         ),
-        f"fatal: unable to access '{URL}/': The requested URL returned error: 503",
-        f"fatal: unable to access '{URL}/': The requested URL returned error: 429",
+        "fatal: protocol error: bad line length character: This",
+        f"ssh: Could not resolve hostname a.invalid: Name or service not known\n{CANNOT_READ}",
+        f"ssh: connect to host 127.0.0.1 port 1: Connection refused\n{CANNOT_READ}",
+        f"ssh: connect to host 2001:db8::1 port 22: No route to host\n{CANNOT_READ}",
         (
-            "error: RPC failed; curl 56 GnuTLS recv error (-9): Error decoding a packet.\n"
-            "fetch-pack: unexpected disconnect while reading sideband packet\nfatal: early EOF\n"
-            "fatal: fetch-pack: invalid index-pack output"
+            "kex_exchange_identification: Connection closed by remote host\n"
+            f"Connection closed by 127.0.0.1 port 50291\n{CANNOT_READ}"
         ),
-        "ssh: Could not resolve hostname git.example.com: Name or service not known\n"
-        + CANNOT_READ,
-        f"ssh: connect to host git.example.com port 22: Connection refused\n{CANNOT_READ}",
-        f"kex_exchange_identification: Connection closed by remote host\n{CANNOT_READ}",
+        f"Connection reset by 127.0.0.1 port 41807\n{CANNOT_READ}",
     ],
     "AgentFailed": ["fatal: unable to create thread: Resource temporarily unavailable", ""],
+}
+# Of servers and disks that are not to be had here.
+OTHERS = {
+    "GitRefNotFound": [f"fatal: remote error: want {'0' * 40} not valid"],
+    "SourceNotFound": [f"ERROR: Repository not found.\n{CANNOT_READ}"],
+    "SourceTooLarge": ["fatal: write error: Disk quota exceeded"],
 }
 
 
 @pytest.mark.parametrize(
-    ("words", "reason"), [(words, reason) for reason, all_ in SAID.items() for words in all_]
+    ("words", "reason"),
+    [
+        (words, reason)
+        for table in (SAID, OTHERS)
+        for reason, all_ in table.items()
+        for words in all_
+    ],
 )
 def test_what_git_says_has_a_name(words: str, reason: str) -> None:
     assert gitwords.read(words, 128).reason == reason
