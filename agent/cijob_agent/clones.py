@@ -1,5 +1,9 @@
 """A git repository in the workspace, at the commit that the job names; called by `stages`.
 
+git works aside, in a folder of the workspace's volume that the job does not see, and what it has
+made is handed over when it is done: the job's image runs all the while, and could tell git by a
+`.git/config` what to run with the credentials. The agent's git never works in the workspace.
+
 Only what is needed is fetched: one ref or one commit, so deep as asked for. What would be checked
 out is measured first. `.git` stays, with the URL that the job names and no credentials, so that the
 job can ask git about itself; links stay as they are in the repository, wherever they lead: nothing
@@ -8,10 +12,12 @@ is ever written through them, and the job could make the same ones.
 
 import os
 import re
+import select
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from cijob_agent import credentials, git, gitwords, workspaces
@@ -24,16 +30,18 @@ from cijob_agent.wording import size
 BLOCK = 4096
 MAX_FILES = 1_000_000
 PIECE = 1 << 18
+LOOK_SECONDS = 1.0
 # A server's words when it gives commits by the name of a ref only.
 _BY_REF_ONLY = r"unadvertised object|want \S+ not valid"
 Tell = Callable[[str, str], None]
 
 
 class Room(NamedTuple):
-    """Where to clone to: the workspace, a folder that nobody else sees, and a limit in bytes."""
+    """Where to clone to, and how many bytes at most."""
 
     workspace: str
-    private: str
+    aside: str  # on the same volume; the job does not see it
+    private: str  # the agent's own: for credentials
     limit: int
 
 
@@ -66,7 +74,7 @@ def clone(repository: Repository, room: Room, tries: Tries, *, tell: Tell) -> st
     while True:
         private = tempfile.mkdtemp(prefix="git-", dir=room.private)
         try:
-            return _try_once(repository, room, private, tries=tries, ends=ends, tell=tell)
+            commit = _try_once(repository, room, private, tries=tries, ends=ends, tell=tell)
         except SourceUnreachable as error:
             if time.monotonic() + pause >= ends:
                 spent = time.monotonic() - started
@@ -75,6 +83,9 @@ def clone(repository: Repository, room: Room, tries: Tries, *, tell: Tell) -> st
                     " (startTimeoutSeconds)"
                 ) from error
             tell("fetch", f"{error}; trying again")
+        else:
+            workspaces.hand_over(room.aside, room.workspace)
+            return commit
         finally:
             shutil.rmtree(private, ignore_errors=True)
         time.sleep(pause)
@@ -90,7 +101,7 @@ def _try_once(
     os.mkdir(home)  # noqa: PTH102
     os.mkdir(scratch)  # noqa: PTH102
     program = Git(
-        room.workspace,
+        room.aside,
         {**git.environment(home, repository.network), **given.environment},
         ends,
         (("http.lowSpeedTime", str(int(tries.silence))), *given.options),
@@ -225,23 +236,31 @@ def _measure(work: _Work, commit: str) -> None:
                 )
 
 
-def _packed(workspace: str) -> int:
+def _packed(folder: str) -> int:
     """The bytes of what was fetched."""
-    with os.scandir(f"{workspace}/.git/objects/pack") as packs:
+    with os.scandir(f"{folder}/.git/objects/pack") as packs:
         return sum(pack.stat(follow_symlinks=False).st_size for pack in packs)
 
 
 def _bring_submodules(work: _Work) -> None:
     depth = ("--depth", str(work.repository.depth)) if work.repository.depth else ()
     words = ("submodule", "--quiet", "update", "--init", "--recursive", "--force", "--checkout")
-    work.git.run(*words, *depth)
-    taken = sum(
-        os.lstat(f"{folder}/{name}").st_size
-        for folder, _, names in os.walk(work.git.folder)
-        for name in names
-    )
+    with work.git.printing(*words, *depth) as output:
+        # What a submodule has is known only when it is here: look while it comes.
+        while not select.select([output], [], [], LOOK_SECONDS)[0] or output.read(PIECE):
+            _must_fit(work)
+    _must_fit(work)
+
+
+def _must_fit(work: _Work) -> None:
+    """Add up what is there. Raises SourceTooLarge."""
+    taken = 0
+    for folder, _, names in os.walk(work.git.folder):
+        for name in names:
+            with suppress(FileNotFoundError):  # git's own, gone since it was listed
+                taken += os.lstat(f"{folder}/{name}").st_size
     if taken > work.limit:
         raise SourceTooLarge(
-            f"the repository and its submodules have {size(taken)}, the job's limit of"
+            f"the repository and its submodules have {size(taken)} or more, the job's limit of"
             f" ephemeral-storage is {size(work.limit)}; raise it"
         )

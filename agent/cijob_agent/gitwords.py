@@ -85,6 +85,7 @@ _ROWS = (
             r"strange \w+ .*blocked",
             "refusing to (?:create|clone|fetch|work)",
             "disallowed submodule",
+            "repository '.*' does not exist",  # a path, for git: never a server's
             "dumb http transport",
             "unable to create symlink",
         ),

@@ -26,6 +26,7 @@ class Paths(NamedTuple):
     token: str = "/var/run/cijob/token"  # noqa: S105  # where it lies
     termination: str = "/dev/termination-log"
     private: str = "/tmp"  # noqa: S108  # the container's own: no other one sees it
+    volume: str = "/cijob-volume"  # for git: the job's workspace is the folder `workspace` in it
     ssh: str = "/cijob-ssh"  # the job mounts it read-only; only where the job has a git Secret
 
 

@@ -93,7 +93,10 @@ def _bring_commit(
     """Clone the repository; what was checked out, in words."""
     from cijob_agent.clones import Room, Tries, clone  # noqa: PLC0415  # the first words first
 
-    room = Room(paths.workspace, paths.private, settings.workspace_bytes)
+    # By the volume's own mount: between two mounts nothing can be moved.
+    workspace, aside = f"{paths.volume}/workspace", f"{paths.volume}/clone"
+    os.makedirs(aside, mode=0o700, exist_ok=True)  # noqa: PTH103
+    room = Room(workspace, aside, paths.private, settings.workspace_bytes)
     tries = Tries(settings.start_timeout_seconds)
     commit = clone(repository, room, tries, tell=termination.enter)
     control.settle_git(paths.control, paths.workspace)

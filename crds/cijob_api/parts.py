@@ -22,7 +22,7 @@ from cijob_api.fields import (
     rule,
     rules,
 )
-from cijob_api.giturls import URL_RULES
+from cijob_api.giturls import REF_RULE, URL_RULES
 
 
 class TemplateRef(Model):
@@ -53,9 +53,18 @@ class Git(Model):
         ),
     ]
     """Where the repository is: an https:// or ssh:// URL without a password."""
-    ref: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^-\s][^\s]*$")] | None = (
-        None
-    )
+    ref: (
+        Annotated[
+            str,
+            Field(
+                min_length=1,
+                max_length=255,
+                pattern=r"^[^-\s][^\s]*$",
+                json_schema_extra=rules(rule(REF_RULE.as_cel(), REF_RULE.words)),
+            ),
+        ]
+        | None
+    ) = None
     """Branch or tag (default: the repository's HEAD)."""
     commit: (
         Annotated[str, Field(min_length=4, max_length=64, pattern=r"^[0-9a-f]{4,64}$")] | None
@@ -66,7 +75,7 @@ class Git(Model):
     submodules: bool | None = None
     """Whether to fetch submodules as well (default false)."""
     secret_name: ObjectName | None = None
-    """Secret with credentials: a token, or an ssh key and known hosts."""
+    """Secret with a token, or an ssh key and known hosts; the job has the key by SSH_AUTH_SOCK."""
 
 
 class Source(Model):

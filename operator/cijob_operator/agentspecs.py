@@ -15,6 +15,7 @@ from cijob_api.resolve import Resolved
 Json = dict[str, Any]
 WORKSPACE, CONTROL, TOKEN = "/workspace", "/cijob", "/var/run/cijob"
 CREDENTIALS = "/var/run/cijob-git"  # of a git repository
+VOLUME = "/cijob-volume"  # the workspace's volume as a whole
 SSH = "/cijob-ssh"  # the socket of an ssh-agent that holds its key
 AGENT_RESOURCES = {
     "requests": {"cpu": "10m", "memory": "64Mi"},
@@ -54,6 +55,8 @@ def add_agent(spec: Json, job: CIJob, resolved: Resolved, settings: PodSettings)
         # First in the list: its fetch overlaps the pull of the job's image.
         spec["containers"].insert(0, agent)
     spec["volumes"] = _volumes(resolved)
+    if git:
+        _put_aside(agent, container)
     if git and git.secret_name:
         _add_credentials(spec, agent, git.secret_name)
         if resolved.prepare == Prepare.PARALLEL:
@@ -83,6 +86,19 @@ def verbatim(text: str) -> str:
 
 def _git(resolved: Resolved) -> Git | None:
     return resolved.source.git if resolved.source else None
+
+
+def _put_aside(agent: Json, container: Json) -> None:
+    """Give git a place on the workspace's volume that the job does not see.
+
+    The workspace is one folder of the volume, and the agent alone has all of it: what git has made
+    is moved over, and never copied.
+    """
+    for each in (agent, container):
+        [workspace] = [one for one in each["volumeMounts"] if one["name"] == "workspace"]
+        others = [one for one in each["volumeMounts"] if one is not workspace]
+        each["volumeMounts"] = [{**workspace, "subPath": "workspace"}, *others]
+    agent["volumeMounts"].append({"name": "workspace", "mountPath": VOLUME})
 
 
 def _add_credentials(spec: Json, agent: Json, secret: str) -> None:

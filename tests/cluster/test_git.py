@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kit.githost import TOKEN, Hosted, hosting
+from kit.githost import SERVED, TOKEN, Hosted, hosting
 from kit.installed import Installed
 from kit.operator import job
 
@@ -108,7 +108,7 @@ def test_a_server_that_does_not_answer_is_the_platforms_failure(installed: Insta
         "unreachable",
         source={"git": {"url": "https://git.invalid/a.git"}},
         script="true",
-        startTimeoutSeconds=3,
+        startTimeoutSeconds=15,
         retry={"infrastructureLimit": 1, "backoffSeconds": 1},
     )
     assert (status["phase"], status["reason"]) == ("Error", "SourceUnreachable"), status
@@ -131,6 +131,44 @@ def test_ssh_opens_with_the_key_and_known_hosts_of_the_secret(
         status = finished(installed, f"ssh-{name}", source=source, script="true")
         assert (status["phase"], status["reason"]) == ("Error", "GitHostKey"), status
         assert len(status["attempts"]) == 1
+
+
+def test_a_hostile_image_cannot_tell_the_agent_s_git_what_to_run(
+    installed: Installed, hosted: Hosted
+) -> None:
+    """While the agent clones, something in the job's container has the workspace in its hands."""
+    host = hosted.url.removesuffix("project.git")
+    steals = "cp /var/run/cijob-git/token /cijob/stolen"
+    plants = f"""
+        test -z "$(ls -A /workspace)"
+        ! ls /cijob-volume
+        cd /workspace && mkdir -p .git/hooks .git/objects .git/refs
+        echo 'ref: refs/heads/main' > .git/HEAD
+        printf '[core]\n\tfsmonitor = {steals}\n\tsshCommand = {steals}\n' > .git/config
+        printf '[credential]\n\thelper = !{steals} #\n' >> .git/config
+        printf '[url "https://127.0.0.1:1/"]\n\tinsteadOf = {host}\n' >> .git/config
+        printf '#!/bin/sh\n{steals}\n' > .git/hooks/post-checkout
+        chmod +x .git/hooks/post-checkout
+        ln -s /cijob/written number
+    """
+    looks = "cat number; ls /cijob; cat .git/config; ls .git/hooks 2>&1 || true"
+    hosted.run(f"touch {SERVED}/hold")
+    try:
+        manifest = job("hostile-image", source=git_source(hosted), script=looks)
+        installed.cluster.apply(installed.namespace, manifest)
+        installed.until_phase("hostile-image", "Running")
+        inside = ("exec", "-n", installed.namespace, "hostile-image-1", "-c", "job", "--")
+        installed.cluster.kubectl(*inside, "sh", "-euc", plants)
+    finally:
+        hosted.run(f"rm {SERVED}/hold")
+    ended = installed.ci("wait", "hostile-image")
+    assert ended.returncode == 0, ended.stderr
+    said = ended.stdout.splitlines()
+    assert said[0] == "two"
+    assert not {"stolen", "written"} & set(said)
+    assert not any(steals in line for line in said)
+    assert not any("post-checkout" in line for line in said)
+    assert commit(installed, "hostile-image") == hosted.tip
 
 
 def test_the_job_signs_with_a_key_that_it_cannot_read(installed: Installed, hosted: Hosted) -> None:

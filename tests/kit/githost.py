@@ -19,6 +19,7 @@ from kit.installed import Installed
 
 TOKEN, PORT, SSH_PORT = "not-a-real-token", 8443, 2222
 SSHD = sshserver.UNPACKED / "usr" / "sbin" / "sshd"
+SERVED = "/tmp/git/repositories"  # in the server's own Pod
 HOLDERS = ("host", "user")  # of ssh keys
 REPOSITORIES = f"""
 export HOME=/tmp GIT_AUTHOR_NAME=Ada GIT_AUTHOR_EMAIL=ada@example.com
@@ -49,10 +50,24 @@ exec python /program/gitserver.py /tmp/git {PORT} {TOKEN}
 class Hosted:
     """A repository in the cluster: where it is, and its two commits."""
 
+    cluster: Cluster
+    namespace: str
     url: str
     first: str
     tip: str
     ssh_url: str  # empty: this machine has no sshd to put there
+
+    def plant(self, root: Path) -> None:
+        """Serve the repositories of a folder, too."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+            archive.add(root, ".")
+        self.run(f"base64 -d | tar -xz -C {SERVED}", base64.b64encode(packed.getvalue()))
+
+    def run(self, script: str, stdin: bytes = b"") -> None:
+        """Run something beside the server."""
+        words = ("exec", "-i", "-n", self.namespace, "git", "--", "sh", "-euc", script)
+        self.cluster.kubectl(*words, stdin=stdin.decode())
 
 
 @contextmanager
@@ -83,7 +98,8 @@ def hosting(installed: Installed, folder: Path) -> Iterator[Hosted]:
         )
         path = "/tmp/git/repositories/project.git"
         ssh_url = f"ssh://cijob@{host}:{SSH_PORT}{path}" if SSHD.exists() else ""
-        yield Hosted(f"https://{host}:{PORT}/project.git", first, tip, ssh_url)
+        url = f"https://{host}:{PORT}/project.git"
+        yield Hosted(cluster, namespace, url, first, tip, ssh_url)
         set_bundle(cluster, installed.namespace, before)
 
 

@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+HOLD = "hold"  # while there is a file of that name, nothing is answered
 AUTHOR = {
     "GIT_AUTHOR_NAME": "Ada",
     "GIT_AUTHOR_EMAIL": "ada@example.com",
@@ -77,8 +79,11 @@ class GitServer:
     token: str = ""  # what it wants as a password; empty: nothing
     redirect: str = ""  # where it sends everybody: a URL that the path is added to
     status: int = 0  # what it answers to everything
+    post_status: int = 0  # what it answers to all but the first question
+    garbles: str = ""  # `cut`: packs end early; `broken`: they are damaged; `words`: no protocol
     failures: int = 0  # how often it says 503 first
     hangs: bool = False
+    hangs_at: str = ""  # a part of the paths at which it hangs
     protocol: bool = True  # whether it knows version 2
     seen: list[tuple[str, str]] = field(default_factory=list)  # path, Authorization
     done: threading.Event = field(default_factory=threading.Event)
@@ -104,16 +109,20 @@ class _Handler(BaseHTTPRequestHandler):
         login = self.headers.get("Authorization", "")
         told.seen.append((self.path, login))
         body = self._body()
+        while (told.root / HOLD).exists():
+            time.sleep(0.05)
         if told.failures > 0:
             told.failures -= 1
             self._answer(503, b"")
         elif told.redirect:
             self._answer(302, b"", Location=told.redirect + self.path)
-        elif told.status:
-            self._answer(told.status, b"")
+        elif told.status or (told.post_status and self.command == "POST"):
+            self._answer(told.status or told.post_status, b"")
+        elif told.garbles == "words" and self.command == "POST":
+            self._answer(200, b"zzzz", **{"Content-Type": "application/x-git-upload-pack-result"})
         elif told.token and not _knows(told.token, login):
             self._answer(401, b"", **{"WWW-Authenticate": 'Basic realm="git"'})
-        elif told.hangs:
+        elif told.hangs or (told.hangs_at and told.hangs_at in self.path):
             told.done.wait(60)
             self.close_connection = True
         else:
@@ -156,6 +165,8 @@ class _Handler(BaseHTTPRequestHandler):
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if line)
         status = int(fields.pop("Status", "200").split()[0])
+        if b"PACK" in content:
+            content = _garbled(content, self.server.told.garbles)
         self._answer(status, content, **fields)
 
     def _answer(self, status: int, content: bytes, **fields: str) -> None:
@@ -168,6 +179,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Nothing: a test looks at `seen`."""
+
+
+def _garbled(content: bytes, how: str) -> bytes:
+    """An answer with a pack, cut or damaged in it."""
+    place = content.index(b"PACK") + 14
+    if how == "cut":
+        return content[:place]
+    damaged = bytes([content[place] ^ 255]) if how == "broken" else content[place : place + 1]
+    return content[:place] + damaged + content[place + 1 :]
 
 
 def _knows(token: str, login: str) -> bool:

@@ -6,7 +6,6 @@ import signal
 import stat
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -26,12 +25,11 @@ from cijob_agent.errors import (
     SourceTooLarge,
     SourceUnreachable,
 )
-from cijob_agent.git import Git, environment
 from cijob_agent.settings import Paths
 from cijob_agent.settings import Repository as Wanted
 from cijob_agent.stages import run
-from kit.gitserver import GitServer, git, make_certificate, serving
-from unit.cijob_agent.repositories import EXECUTABLE, FILE, FOLDER, Repository
+from kit.gitserver import HOLD, GitServer, git, make_certificate, serving
+from kit.repositories import EXECUTABLE, FILE, FOLDER, SUBMODULE, Repository
 
 pytestmark = pytest.mark.process
 
@@ -97,9 +95,11 @@ class Pod:
     """The folders of a Pod, and a clone into them."""
 
     def __init__(self, folder: Path, ca: Path) -> None:
-        self.workspace, self.private = folder / "workspace", folder / "private"
+        self.volume, self.private = folder / "volume", folder / "private"
+        self.workspace, self.aside = self.volume / "workspace", self.volume / "clone"
         self.secret, self.outside = folder / "secret", folder / "outside"
-        for made in (self.workspace, self.private, self.secret, self.outside):
+        folders = (self.volume, self.workspace, self.aside)
+        for made in (*folders, self.private, self.secret, self.outside):
             made.mkdir()
         self.ca = ca
         self.told: list[str] = []
@@ -116,7 +116,7 @@ class Pod:
             "network": {"GIT_SSL_CAINFO": str(self.ca)},
         }
         wanted = Wanted(**(given | said))
-        room = Room(str(self.workspace), str(self.private), limit)
+        room = Room(str(self.workspace), str(self.aside), str(self.private), limit)
         return clone(wanted, room, tries, tell=lambda stage, words: self.told.append(words))
 
     def keep(self, **secret: str) -> None:
@@ -269,7 +269,7 @@ def test_the_agent_says_the_commit_and_lets_the_job_ask_git(
         "GIT_SSL_CAINFO": str(ground.ca),
     }
     words = tmp_path / "words"
-    folders = (pod.workspace, tmp_path / "control", tmp_path, words, pod.private)
+    folders = (pod.workspace, tmp_path / "control", tmp_path, words, pod.private, pod.volume)
     assert run(told, Paths(*map(str, folders))) == 0
     said = json.loads(words.read_text())
     assert said == {"stage": "done", "message": "", "commit": ground.first}
@@ -289,7 +289,7 @@ def test_a_failure_stands_in_the_last_words(
         "GIT_SSL_CAINFO": str(ground.ca),
     }
     words = tmp_path / "words"
-    folders = (pod.workspace, tmp_path / "control", tmp_path, words, pod.private)
+    folders = (pod.workspace, tmp_path / "control", tmp_path, words, pod.private, pod.volume)
     assert run(told, Paths(*map(str, folders))) == 1
     said = json.loads(words.read_text())
     assert (said["stage"], said["reason"]) == ("fetch", "GitRefNotFound")
@@ -346,6 +346,53 @@ def test_each_answer_of_a_server_has_a_name(
         pod.clone(project(server), tries=ONCE)
 
 
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (403, GitAuthFailed),
+        (404, SourceNotFound),
+        (429, SourceUnreachable),
+        (500, SourceUnreachable),
+    ],
+)
+def test_so_has_each_answer_to_the_second_question(
+    pod: Pod, server: GitServer, status: int, error: type[AgentError]
+) -> None:
+    server.post_status = status
+    with pytest.raises(error, match=f"RPC failed; HTTP {status} curl 22"):
+        pod.clone(project(server), tries=ONCE)
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "words"),
+    [
+        ("cut", SourceUnreachable, "unexpected disconnect while reading sideband packet"),
+        ("broken", SourceRejected, "the server sent a broken pack.*pack has bad object"),
+        ("words", SourceUnreachable, "bad line length character: zzzz"),
+    ],
+)
+def test_an_answer_that_is_no_answer_has_a_name(
+    pod: Pod, server: GitServer, *, how: str, error: type[AgentError], words: str
+) -> None:
+    server.garbles = how
+    with pytest.raises(error, match=words):
+        pod.clone(project(server), tries=ONCE)
+
+
+def test_whom_nobody_vouches_for_is_not_trusted(
+    pod: Pod, server: GitServer, ground: Ground, tmp_path: Path
+) -> None:
+    ca, certificate, key = make_certificate(tmp_path, "git.example.com")
+    with serving(GitServer(ground.root), certificate, key) as other:
+        for trusted, words in (
+            (ca, "SSL: certificate subject name .* does not match"),
+            (ground.ca, "server certificate verification failed"),
+            (tmp_path / "none", "Problem with the SSL CA cert"),
+        ):
+            with pytest.raises(GitHostKey, match=words):
+                pod.clone(project(other), network={"GIT_SSL_CAINFO": str(trusted)}, tries=ONCE)
+
+
 def test_a_server_that_fails_at_first_is_asked_again(
     pod: Pod, server: GitServer, ground: Ground
 ) -> None:
@@ -384,7 +431,31 @@ def test_what_is_over_the_limit_is_refused_before_it_is_written(
     for name in ("large", "zeros", "bomb"):
         with pytest.raises(SourceTooLarge, match="ephemeral-storage"):
             pod.clone(f"{server.url}/{name}.git", limit=2 << 20)
-        assert [path.name for path in pod.workspace.iterdir()] == [".git"]
+        assert list(pod.workspace.iterdir()) == []
+        assert [path.name for path in pod.aside.iterdir()] == [".git"]
+
+
+def test_a_submodule_that_never_ends_is_stopped_while_it_comes(
+    pod: Pod, server: GitServer, ground: Ground
+) -> None:
+    made = Repository(ground.root, "endless.git")
+    large = Repository(ground.root, "large-submodule.git")
+    tip = large.serve((FILE, large.blob(os.urandom(3 << 20)), "noise"))
+    blocked = Repository(ground.root, "blocked-submodule.git")
+    blocked.serve(blocked.file("a"))
+    modules = [("a", "large-submodule", tip), ("b", "blocked-submodule", tip)]
+    said = "".join(
+        f'[submodule "{path}"]\n\tpath = {path}\n\turl = ../{name}.git\n'
+        for path, name, _ in modules
+    )
+    made.serve(
+        made.file(".gitmodules", said), *((SUBMODULE, commit, path) for path, _, commit in modules)
+    )
+    # The second one's server says nothing any more once the first is there.
+    server.hangs_at = "blocked-submodule"
+    with pytest.raises(SourceTooLarge, match="and its submodules have 3"):
+        pod.clone(f"{server.url}/endless.git", submodules=True, limit=(3 << 20) + 4096)
+    assert list(pod.workspace.iterdir()) == []
 
 
 # Credentials
@@ -515,8 +586,9 @@ def test_paths_that_lead_into_git_or_out_are_refused(
         made.point(f"refs/heads/h{number}", made.commit(tree))
         with pytest.raises(SourceRejected):
             pod.clone(f"{server.url}/names.git", ref=f"h{number}")
-        assert [path.name for path in pod.workspace.iterdir()] == [".git"]
-        assert "pwned" not in (pod.workspace / ".git/config").read_text()
+        assert list(pod.workspace.iterdir()) == []
+        assert [path.name for path in pod.aside.iterdir()] == [".git"]
+        assert "pwned" not in (pod.aside / ".git/config").read_text()
 
 
 def test_a_file_below_a_link_is_refused(pod: Pod, server: GitServer, ground: Ground) -> None:
@@ -604,25 +676,40 @@ def test_a_submodule_at_another_place_is_refused(
     assert list(pod.outside.iterdir()) == []
 
 
-def test_what_stands_in_the_settings_of_a_planted_repository_is_not_used(
+def test_git_never_works_where_the_job_could_tell_it_what_to_run(
     pod: Pod, server: GitServer, ground: Ground
 ) -> None:
-    """The job's image shares the workspace: its shell runs before the source is there."""
+    """The job's image runs beside the agent, as the same user, with the workspace in its hands."""
     server.token = TOKEN
     pod.keep(token=TOKEN)
-    touch = f"touch {pod.outside}/pwned"
-    settings = f"[core]\n\tfsmonitor = {touch}\n[credential]\n\thelper = !{touch} #\n"
-    planted = Git(str(pod.workspace), environment(str(pod.private), {}), time.monotonic() + 20)
-    planted.run("init")
-    with (pod.workspace / ".git/config").open("a") as file:
-        file.write(settings)
-    wanted = {"GIT_SSL_CAINFO": str(ground.ca)}
-    (pod.private / "credentials").write_text(f"https://x:{TOKEN}@127.0.0.1:{server.port}\n")
-    helper = ("credential.helper", f"store --file={pod.private}/credentials")
-    trusting = planted._replace(environment={**planted.environment, **wanted}, more=(helper,))
-    trusting.run("fetch", "--quiet", project(server), "main")
-    trusting.run("checkout", "--quiet", "FETCH_HEAD")
+    (ground.root / HOLD).touch()
+    cloning = threading.Thread(target=lambda: pod.clone(project(server)))
+    cloning.start()
+    try:
+        while not server.seen:
+            assert cloning.is_alive()
+        assert list(pod.workspace.iterdir()) == []
+        touch = f"touch {pod.outside}/pwned"
+        git(pod.workspace, "init", "--quiet")
+        for setting in ("core.fsmonitor", "core.sshCommand", "core.gitProxy", "core.editor"):
+            git(pod.workspace, "config", setting, touch)
+        git(pod.workspace, "config", "credential.helper", f"!{touch} #")
+        git(pod.workspace, "config", "url.https://127.0.0.1:1/.insteadOf", server.url)
+        hook = pod.workspace / ".git/hooks/post-checkout"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(f"#!/bin/sh\n{touch}\n")
+        hook.chmod(0o755)
+        (pod.workspace / "number").symlink_to(pod.outside / "written")
+        (pod.workspace / "café").symlink_to(pod.outside)
+    finally:
+        (ground.root / HOLD).unlink()
+        cloning.join()
+    assert pod.git("rev-parse", "HEAD") == ground.tip
     assert pod.number == "three"
+    assert not (pod.workspace / "number").is_symlink()
+    assert not (pod.workspace / "café").is_symlink()
+    assert "pwned" not in (pod.workspace / ".git/config").read_text()
+    assert list((pod.workspace / ".git").glob("hooks/*")) == []
     assert list(pod.outside.iterdir()) == []
 
 

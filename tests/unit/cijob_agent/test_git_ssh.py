@@ -21,8 +21,8 @@ from cijob_agent.errors import (
 )
 from cijob_agent.settings import Repository as Wanted
 from kit import sshserver
+from kit.repositories import Repository
 from kit.sshserver import SshServer
-from unit.cijob_agent.repositories import Repository
 
 pytestmark = pytest.mark.process
 TRIES = Tries(20, first_pause=20)
@@ -42,8 +42,9 @@ class Pod:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("workspace", "private", "secret"):
+        for name in ("volume", "volume/workspace", "volume/clone", "private", "secret"):
             (folder / name).mkdir()
+        self.workspace = folder / "volume/workspace"
         self.repository = Repository(folder, "project.git")
         self.tip = self.repository.serve(self.repository.file("number"))
 
@@ -53,7 +54,8 @@ class Pod:
 
     def clone(self, url: str, secret: str = "git-key") -> str:  # noqa: S107  # its name
         wanted = Wanted(url, "", "", 1, False, secret, str(self.folder / "secret"), {})  # noqa: FBT003
-        room = Room(str(self.folder / "workspace"), str(self.folder / "private"), 1 << 30)
+        folder = self.folder
+        room = Room(str(self.workspace), f"{folder}/volume/clone", f"{folder}/private", 1 << 30)
         return clone(wanted, room, TRIES, tell=lambda stage, words: None)
 
 
@@ -72,7 +74,7 @@ def test_a_key_opens_the_repository_however_it_was_stored(
     assert list((pod.folder / "private").iterdir()) == []
     assert not [
         path
-        for path in (pod.folder / "workspace").rglob("*")
+        for path in pod.workspace.rglob("*")
         if path.is_file() and b"PRIVATE KEY" in path.read_bytes()
     ]
 
@@ -141,7 +143,7 @@ def beside(pod: Pod, server: SshServer) -> Iterator["subprocess.Popen[str]"]:
     pod.keep(ssh__privatekey=server.user_key.read_text(), known_hosts=server.known_hosts())
     for name in ("control", "ssh"):
         (pod.folder / name).mkdir()
-    named = ("workspace", "control", "token", "words", "private", "ssh")
+    named = ("volume/workspace", "control", "token", "words", "private", "volume", "ssh")
     told = {
         "CIJOB_GIT_URL": server.url(pod.repository.folder),
         "CIJOB_GIT_SECRET": "git-key",

@@ -103,6 +103,7 @@ SAID = {
         "fatal: transport 'ext' not allowed\nfatal: clone of 'ext::sh' into submodule s failed",
         f'{ACCESS}Protocol "http" not supported or disabled in libcurl',
         "fatal: strange hostname '-oProxyCommand=id' blocked",
+        "fatal: repository '/srv/a.git' does not exist\nfatal: clone of '/srv/a.git' failed",
         "fatal: URL 'https://u:<redacted>@127.0.0.1:1/a' uses plaintext credentials",
         "fatal: dumb http transport does not support shallow capabilities",
         (

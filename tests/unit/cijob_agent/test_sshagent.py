@@ -12,8 +12,8 @@ from cijob_agent.errors import GitAuthFailed
 from cijob_agent.settings import Repository as Wanted
 from cijob_agent.sshagent import offering
 from kit import sshserver
+from kit.repositories import Repository
 from kit.sshserver import SshServer
-from unit.cijob_agent.repositories import Repository
 
 pytestmark = pytest.mark.process
 

@@ -33,7 +33,9 @@ def test_https_and_ssh_are_taken(url: str) -> None:
         ("file:///etc", "must be an https:// or ssh:// URL"),
         ("--upload-pack=id", "must be an https:// or ssh:// URL"),
         ("https://-x/a", "must be an https:// or ssh:// URL"),
+        ("ssh://-oProxyCommand=id@git.example.com/a", "must be an https:// or ssh:// URL"),
         ("https://git.example.com/a?token=b", "without a query"),
+        ("https://git.example.com/a\n", "must be an https:// or ssh:// URL"),
     ],
 )
 def test_anything_else_is_refused_a_password_first(url: str, words: str) -> None:
@@ -44,5 +46,5 @@ def test_the_schema_has_the_same_rules() -> None:
     checks = Git.model_json_schema()["properties"]["url"]["x-kubernetes-validations"]
     assert [check["message"] for check in checks] == [rule.words for rule in URL_RULES]
     assert checks[0]["rule"].startswith(
-        r"self.matches('^(https|ssh)://([^/?#@\\s]+@)?[A-Za-z0-9\\[]"
+        r"self.matches('^(https|ssh)://([^-/?#@\\s][^/?#@\\s]*@)?[A-Za-z0-9\\[]"
     )
