@@ -157,7 +157,11 @@ def read(words: str, code: int) -> AgentError:
 
 
 def shown(words: str) -> str:
-    """The lines that say something, as one, and short."""
+    """The lines that say something, as one, and short, without what stands before a host's name.
+
+    A submodule's URL may hold a password, and git repeats it.
+    """
+    words = re.sub(r"(https?://)[^\s/@]+@|(ssh://[^\s/@:]*):[^\s/@]+@", r"\1\2…@", words)
     noise = re.compile("hint:|Please make sure|and the repository exists|@@@|$")
     lines = (line.strip() for line in words.replace("\r", "\n").splitlines())
     return "; ".join(line for line in lines if not noise.match(line))[-LONGEST:] or "no words"

@@ -188,6 +188,21 @@ def test_the_message_is_a_fact_a_next_step_and_gits_own_words_on_one_line() -> N
     assert str(gitwords.read("", 1)) == "git failed with 1: no words"
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("clone of 'https://ada:pa55word@a.example/b' failed", "'https://…@a.example/b'"),
+        ("clone of 'https://ghp_0123@a.example/b' failed", "'https://…@a.example/b'"),
+        ("clone of 'https://:pa55word@a.example/b' failed", "'https://…@a.example/b'"),
+        ("git@a.example: Permission denied", "git@a.example"),
+        ("fatal: 'ssh://git@a.example/b' is not", "'ssh://git@a.example/b'"),
+        ("offer: aes128-gcm@openssh.com", "aes128-gcm@openssh.com"),
+    ],
+)
+def test_a_password_in_a_url_is_not_repeated(said: str, shown: str) -> None:
+    assert shown in gitwords.shown(said)
+
+
 def test_endless_words_are_cut() -> None:
     error: AgentError = gitwords.read(
         "remote: x\n" * 10_000 + "fatal: couldn't find remote ref a", 1
