@@ -15,11 +15,13 @@ that `sinceTime` cut, anywhere else it is the kubelet speaking of its own troubl
 """
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
+from operator import lt
 from typing import Self
 
 # A line longer than this comes in pieces, each with an id: no job can fill a reader's memory by
@@ -36,10 +38,11 @@ _STRANGE = 1024
 _TIME = (
     r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"  # to :SS
 )
-_PLAIN = re.compile(rf"({_TIME}\.\d{{9}}Z) ([^\n]*\n)".encode())
+_PLAIN = re.compile(rf"{_TIME}\.\d{{9}}Z ([^\n]*\n)".encode())
 _ANY = re.compile(rf"({_TIME})(?:\.(\d{{1,9}}))?(Z|[+-]\d\d:\d\d) ".encode())
 _ID = re.compile(rf"([1-9]\d{{0,3}})\.({_TIME}\.\d{{9}}Z)\.(0|[1-9]\d{{0,9}})", re.ASCII)
 _PREFIX = len("2026-01-31T12:00:00.123456789Z ")
+_STAMP = _PREFIX - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,24 +136,55 @@ class Lines:
 NOTHING = Lines()
 
 
+def columns(block: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]] | None:
+    """Timestamps and texts of plain lines that all end with a newline; None if some are no such.
+
+    Nothing is made for a line but its timestamp and its text: a pair for each is twice as slow,
+    and the garbage collector looks at every one.
+    """
+    texts = tuple(_PLAIN.findall(block))
+    if sum(map(len, texts)) + _PREFIX * len(texts) != len(block):  # some bytes were not matched
+        return None
+    return tuple([line[:_STAMP] for line in block.split(b"\n")[:-1]]), texts
+
+
 class Ordinals:
     """Counts equal timestamps, the last ones only."""
 
     def __init__(self) -> None:
         self._seen: dict[bytes, int] = {}
+        # Behind those: timestamps that only rose, as nearly all do. They are looked into when one
+        # comes that does not, or not at all.
+        self._risen: deque[Sequence[bytes]] = deque()
+        self._many = 0
+        self._newest = b""
 
     def number(self, timestamps: Sequence[bytes]) -> tuple[int, ...]:
         """The k of each of the next lines."""
+        if not timestamps:
+            return ()
+        rises = all(map(lt, timestamps, islice(timestamps, 1, None)))
+        if not (rises and timestamps[0] > self._newest):
+            return self._count(timestamps)
+        self._newest = timestamps[-1]
+        self._risen.append(timestamps)
+        self._many += len(timestamps)
+        while self._many - len(self._risen[0]) >= REMEMBERED:
+            self._many -= len(self._risen.popleft())
+            self._seen = {}
+        return (0,) * len(timestamps)
+
+    def _count(self, timestamps: Sequence[bytes]) -> tuple[int, ...]:
         seen = self._seen
-        fresh = dict.fromkeys(timestamps, 0)
-        if len(fresh) == len(timestamps) and seen.keys().isdisjoint(fresh):
-            seen.update(fresh)
-            numbers = [0] * len(timestamps)
-        else:
-            numbers = []
-            for timestamp in timestamps:
-                seen[timestamp] = k = seen.get(timestamp, -1) + 1
-                numbers.append(k)
+        for risen in self._risen:
+            seen.update(dict.fromkeys(risen, 0))
+        self._risen.clear()
+        self._many = 0
+        self._newest = max(self._newest, *timestamps)
+        numbers = []
+        for timestamp in timestamps:
+            seen[timestamp] = k = seen.get(timestamp, -1) + 1
+            numbers.append(k)
         if len(seen) > 2 * REMEMBERED:
             self._seen = dict(islice(seen.items(), len(seen) - REMEMBERED, None))
         return tuple(numbers)
@@ -219,13 +253,8 @@ class Parser:
         return Lines(tuple(timestamps), self._ordinals.number(timestamps), tuple(texts))
 
     def _parse(self, block: bytes) -> tuple[Sequence[bytes], Sequence[bytes]]:
-        pairs = _PLAIN.findall(block)
-        # Every byte was matched: nothing but plain lines, as nearly always.
-        if len(block) <= LONGEST and pairs:
-            timestamps, texts = zip(*pairs, strict=True)
-            if sum(map(len, texts)) + _PREFIX * len(texts) == len(block):
-                return timestamps, texts
-        return self._parse_each(block)
+        plain = columns(block) if len(block) <= LONGEST else None  # as nearly always
+        return plain or self._parse_each(block)
 
     def _parse_each(self, block: bytes) -> tuple[list[bytes], list[bytes]]:
         timestamps: list[bytes] = []

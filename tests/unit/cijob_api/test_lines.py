@@ -1,6 +1,7 @@
 """Line ids and places in a log: the same for everybody who reads it, from wherever."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 import pytest
@@ -8,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cijob_api import lines
-from cijob_api.lines import LineId, Lines, Ordinals, Parser, Resume, seconds_between
+from cijob_api.lines import (
+    LineId,
+    Lines,
+    Ordinals,
+    Parser,
+    Resume,
+    columns,
+    seconds_between,
+)
 from kit.kubelet import SECOND, Entry, served, stamp
 
 T0 = "2026-03-01T12:00:00.000000000Z"
@@ -190,12 +199,53 @@ def test_time_between_two_lines(earlier: int, later: int) -> None:
     assert found == pytest.approx((later - earlier) / SECOND, abs=1e-6)
 
 
-def test_counting_equal_timestamps_needs_bounded_memory() -> None:
+@pytest.mark.parametrize("back", [0, 150], ids=["rising", "back-and-forth"])
+def test_counting_equal_timestamps_needs_bounded_memory(back: int) -> None:
     ordinals = Ordinals()
     for start in range(0, 10 * lines.REMEMBERED, 100):
         ordinals.number([stamp(n) for n in range(start, start + 100)])
+        ordinals.number([stamp(10**9 + start - back)] if back else [])
     assert len(ordinals._seen) <= 2 * lines.REMEMBERED
-    assert ordinals.number([stamp(10 * lines.REMEMBERED - 1)]) == (1,)
+    assert sum(map(len, ordinals._risen)) <= lines.REMEMBERED + 100
+    last = 10 * lines.REMEMBERED
+    assert ordinals.number([stamp(last - n) for n in (1, lines.REMEMBERED // 2)]) == (1, 1)
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), max_size=6), max_size=8))
+def test_a_line_s_number_is_how_many_lines_of_its_time_came_before(
+    parts: list[list[tuple[int, bool]]],
+) -> None:
+    ordinals, before, now = Ordinals(), Counter[bytes](), 10
+    for part in parts:
+        moments = [now := max(now + (abs(step) if rises else step), 0) for step, rises in part]
+        timestamps = [stamp(moment) for moment in moments]
+        expected = []
+        for timestamp in timestamps:
+            expected.append(before[timestamp])
+            before[timestamp] += 1
+        assert ordinals.number(timestamps) == tuple(expected)
+
+
+plain = st.tuples(
+    st.integers(0, 10**18).map(stamp), st.binary(max_size=60).map(lambda t: t.replace(b"\n", b""))
+)
+
+
+@given(st.lists(plain), st.binary(max_size=60), st.data())
+def test_plain_lines_are_taken_apart_at_once_and_nothing_else_is(
+    rows: list[tuple[bytes, bytes]], words: bytes, data: st.DataObject
+) -> None:
+    block = b"".join(b"%b %b\n" % row for row in rows)
+    expected = tuple(time for time, _ in rows), tuple(text + b"\n" for _, text in rows)
+    assert columns(block) == expected
+    place = data.draw(st.integers(0, len(block)))
+    found = columns(block[:place] + words + block[place:])
+    if found is not None:  # the words were in a text, or lines themselves
+        assert b"".join(b"%b %b" % row for row in zip(*found, strict=True)) == (
+            block[:place] + words + block[place:]
+        )
+        for timestamp in found[0]:
+            LineId.parse(f"1.{timestamp.decode()}.0")
 
 
 # -- reading again -----------------------------------------------------------------------------
