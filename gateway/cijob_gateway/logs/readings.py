@@ -52,7 +52,7 @@ class Pace:
     most: float = 2.0
     silent: float = 1.0
     """A follow that is silent so long before it comes by its place is given up."""
-    heard: float = 0.05
+    heard: float = 0.2
     """A follow is heard out when it is silent so long and the container has ended."""
     tries: int = 6
     """How often an ended container's log is asked for that the API server refuses."""
@@ -192,11 +192,13 @@ class Steps:
     async def caught_up(self, ended: asyncio.Event, seconds: float) -> None:
         """Wait for an end, and until a step was waited for so long: nothing is left behind."""
         await ended.wait()
-        silent = 0.0
-        while silent < seconds:  # silence is no event
-            await asyncio.sleep(seconds - silent)
-            waits = self._step and not self._step.done()
-            silent = self._clock() - self._begun if waits else 0.0
+        while (left := seconds - self._silent_seconds) > 0:  # noqa: ASYNC110  # silence is no event
+            await asyncio.sleep(left)
+
+    @property
+    def _silent_seconds(self) -> float:
+        """For how long the next step has been waited for."""
+        return self._clock() - self._begun if self._step and not self._step.done() else 0.0
 
     def take(self) -> Lines | None:
         """The step that is there; None at the end. Raises what the iterator raised."""
