@@ -7,6 +7,7 @@ there is no figure.
 
 import hashlib
 import os
+import subprocess
 import tempfile
 from pathlib import Path
 from time import perf_counter
@@ -52,7 +53,7 @@ def run(kubeconfig: Path, lines: int) -> Result:
 
 def measure(operator: Operator, archiver: Archiver, lines: int) -> Result:
     """The figures of one job."""
-    idle = cpu_seconds(archiver)
+    idle = cpu_seconds(archiver.process)
     began = perf_counter()
     command = ["python3", "-c", PROGRAM.format(count=lines)]
     limits = {"limits": {"cpu": "2", "memory": "128Mi"}}
@@ -60,7 +61,7 @@ def measure(operator: Operator, archiver: Archiver, lines: int) -> Result:
     operator.finished("prints", 1200)
     printed = perf_counter() - began
     logs = archiver.archived("prints", 600)["logs"]
-    took, spent = perf_counter() - began, cpu_seconds(archiver) - idle
+    took, spent = perf_counter() - began, cpu_seconds(archiver.process) - idle
     assert logs["complete"], logs  # noqa: S101
     assert logs["sha256"] == digest(lines), logs  # noqa: S101
     figures = (
@@ -75,10 +76,10 @@ def measure(operator: Operator, archiver: Archiver, lines: int) -> Result:
     return Result("archive", f"{lines} lines, {logs['bytes'] / MB:.0f} MB", figures)
 
 
-def cpu_seconds(archiver: Archiver) -> float:
-    """What the process has used of all cores so far."""
-    assert archiver.process  # noqa: S101
-    fields = Path(f"/proc/{archiver.process.pid}/stat").read_text().rpartition(")")[2].split()
+def cpu_seconds(process: "subprocess.Popen[bytes] | None") -> float:
+    """What a process has used of all cores so far."""
+    assert process  # noqa: S101
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from benchmarks.archive import cpu_seconds
 from benchmarks.figures import Figure, Result, percentile, spread
 from kit.archiver import Archiver, running
 from kit.cluster import ROOT, Cluster, fresh_namespace
@@ -143,17 +144,18 @@ def finished(scene: Scene) -> list[Figure]:
     log = scene.archiver.archived("much", LIMIT_SECONDS)["logs"]
     assert log["bytes"] == LINES * LINE_BYTES, log  # noqa: S101
     scene.cluster.until("the end of its Pod", lambda: not scene.operator.pods("much"), 60)
-    rates: dict[str, list[float]] = {"ci": [], "curl": []}
-    firsts: list[float] = []
-    for _ in range(ROUNDS):
-        rates["ci"].append(by_ci(scene))
-        first, rate = by_curl(scene)
-        firsts.append(first)
-        rates["curl"].append(rate)
+    begun = cpu_seconds(scene.gateway.process)
+    by_events = [by_ci(scene) for _ in range(ROUNDS)]
+    between = cpu_seconds(scene.gateway.process)
+    firsts, by_text = zip(*(by_curl(scene) for _ in range(ROUNDS)), strict=True)
+    ended = cpu_seconds(scene.gateway.process)
+    hundreds = ROUNDS * LINES * LINE_BYTES / 1e8
     return [
         *spread("finished log, first byte", firsts, at_most=FIRST_BYTE_AT_MOST_MS),
-        Figure("finished log by curl", median(rates["curl"]) / 1e6, "MB/s"),
-        Figure("finished log by ci logs", median(rates["ci"]) / 1e6, "MB/s"),
+        Figure("finished log by curl", median(by_text) / 1e6, "MB/s"),
+        Figure("finished log by ci logs", median(by_events) / 1e6, "MB/s"),
+        Figure("the gateway's CPU for 100 MB by curl", (ended - between) / hundreds, "s"),
+        Figure("the gateway's CPU for 100 MB by ci logs", (between - begun) / hundreds, "s"),
     ]
 
 
