@@ -78,18 +78,24 @@ def clean_up(seen: Observation, now: datetime, policy: Policy) -> Decision:
     ended = seen.job.status
     completed = parse_time(ended.completion_time) or now
     expires = later(completed, _ttl_seconds(seen, succeeded=ended.reason == Reason.COMPLETED))
+    released = _released(seen, completed, policy) or now
+    status = late_commit(ended, seen.pods)
+    if now < released:  # also when the job's time is over: its Pods would go with it
+        return end_rest(Decision(status=status, again=released), seen.pods)
     if now >= expires:
         return end_rest(Decision(delete_job=True), seen.pods)
-    status = late_commit(seen.job.status, seen.pods)
     decision = end_rest(Decision(status=status, again=expires), seen.pods)
     if policy.archive_grace_seconds is None:
         return decision
-    archived = ended.results is not None and ended.results.logs is not None
-    released = now if archived else later(completed, policy.archive_grace_seconds)
-    if now < released:
-        return replace(decision, again=min(expires, released)) if seen.pods else decision
     over = [pod for pod in seen.pods if pod.is_over and not (pod.deleting or pod.gone)]
     return replace(decision, delete_pods=(*decision.delete_pods, *over))
+
+
+def _released(seen: Observation, completed: datetime, policy: Policy) -> datetime | None:
+    """When its Pods may go though their logs are not kept; None if nothing is waited for."""
+    grace, results = policy.archive_grace_seconds, seen.job.status.results
+    archived = results is not None and results.logs is not None
+    return None if grace is None or archived or not seen.pods else later(completed, grace)
 
 
 def backoff_due(seen: Observation) -> datetime | None:

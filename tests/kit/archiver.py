@@ -11,7 +11,7 @@ from typing import Any
 from minio import Minio as Client
 
 from cijob_api.lines import Lines, Ordinals
-from cijob_gateway.logs.archive import End, end_name, log_prefix, parse
+from cijob_gateway.logs.archive import End, Notes, end_name, log_prefix, parse
 from kit import servers
 from kit.cluster import Cluster
 from kit.gateway import Minio
@@ -124,6 +124,25 @@ class Bucket:
                 assert int(name.removeprefix(prefix)) == sum(map(len, chunks))
                 chunks.append(self.read(name))
         return chunks
+
+    def texts(self, uid: str, attempt: int = 1) -> Iterator[tuple[Notes, bytes]]:
+        """What the job wrote, chunk by chunk, each behind its notes."""
+        prefix, end = log_prefix(self.namespace, uid, attempt), 0
+        for name in self.names(prefix):
+            if name.removeprefix(prefix).isdecimal():
+                assert int(name.removeprefix(prefix)) == end
+                content = self.read(name)
+                end += len(content)
+                yield self.notes(name), b"".join(parse(content, Ordinals()).texts)
+
+    def notes(self, name: str) -> Notes:
+        """What stands in a chunk's metadata."""
+        found = self._client.stat_object("cijob", name).metadata or {}
+        prefix = "x-amz-meta-"
+        mine = {key.lower(): str(value) for key, value in found.items()}
+        return Notes.parse(
+            {key.removeprefix(prefix): value for key, value in mine.items() if prefix in key}
+        )
 
     def lines(self, uid: str, attempt: int = 1) -> Lines:
         """The lines of a log."""

@@ -1,6 +1,7 @@
 """What becomes of a job after its end, and of one that is being deleted."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -129,6 +130,24 @@ def test_a_pod_goes_with_its_job_and_not_before() -> None:
     finished = job(ttlSecondsAfterFinished={"succeeded": 5}, status=done() | ARCHIVED)
     decision = look(finished, ended(0), policy=Policy(archive_grace_seconds=1))
     assert (decision.delete_job, decision.delete_pods) == (True, ())
+
+
+@pytest.mark.parametrize(
+    ("status", "pods", "deleted", "again"),
+    [
+        (done(seconds=10), (ended(0),), False, after(590)),
+        (done(seconds=10) | ARCHIVED, (ended(0),), True, None),
+        (done(seconds=600), (ended(0),), True, None),
+        (done(seconds=10), (), True, None),
+    ],
+    ids=["its log is not kept yet", "it is kept", "nobody kept it in time", "there is no Pod"],
+)
+def test_a_job_outlives_its_time_until_its_log_is_kept(
+    status: dict[str, Any], pods: tuple[PodView, ...], *, deleted: bool, again: datetime | None
+) -> None:
+    finished = job(ttlSecondsAfterFinished={"succeeded": 0}, status=status)
+    decision = look(finished, *pods, policy=Policy(archive_grace_seconds=600))
+    assert decision == Decision(delete_job=deleted, again=again)
 
 
 def test_a_finished_job_without_the_time_of_its_end_goes_as_well() -> None:
