@@ -10,6 +10,7 @@ import hashlib
 import logging
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import pairwise
 from time import monotonic
 
@@ -19,6 +20,7 @@ from cijob_gateway.archiver.digests import digest_of
 from cijob_gateway.archiver.spools import LogSpool, Spool
 from cijob_gateway.archiver.uploads import Bucket, Log, patiently, upload
 from cijob_gateway.logs.archive import Chunk, End, Notes, end_name, list_chunks, read_end
+from cijob_gateway.logs.leaps import may_lack_beginning
 from cijob_gateway.logs.logitems import Batch
 from cijob_gateway.logs.podlogs import PodLog
 from cijob_gateway.logs.readings import PACE, Source
@@ -50,6 +52,8 @@ class Subject:
     """Its container ran; if not, that there is no log is no loss."""
     fresh: bool
     """Nothing of it can be stored yet."""
+    started_at: str | None = None
+    """When its container began; None if that is not known."""
 
 
 async def archive(tools: Tools, subject: Subject) -> End:
@@ -118,17 +122,32 @@ class _Archiving:
         source = Source(subject.log.namespace, subject.pod, subject.log.attempt)
         pace = PACE if subject.begun else replace(PACE, tries=1)
         log = PodLog(self._tools.api, source, subject.ended, pace=pace).begin_after(last)
+        opened = pace.now()
         async with aclosing(log.follow()) as items:
             async for item in items:
                 if isinstance(item, Batch):
+                    if not self._spool.lines:
+                        self._look_at_first(item, opened)
                     await self._take(item)
                 else:
-                    metrics.gaps.inc()
-                    words = f"{item.message}{self._excuse()}"
-                    self._troubles.append(words)
-                    self._spool.gap(words)
+                    self._lose(f"{item.message}{self._excuse()}")
         if log.refused and (subject.begun or log.last):
             self._troubles.append(log.refused)
+
+    def _look_at_first(self, batch: Batch, opened: datetime) -> None:
+        """Say it if this may not be the log's beginning."""
+        started, first = self._subject.started_at, batch.timestamps[0].decode()
+        if started and may_lack_beginning(started, opened, first):
+            self._lose(
+                f"the first lines may be missing: the container started at {started}, its log was"
+                f" first read at {opened:%H:%M:%S} UTC, and by then began at {first}"
+            )
+
+    def _lose(self, words: str) -> None:
+        """Lines are missing here, or may be."""
+        metrics.gaps.inc()
+        self._troubles.append(words)
+        self._spool.gap(words)
 
     def _excuse(self) -> str:
         """Why lines are missing, if it is known here."""

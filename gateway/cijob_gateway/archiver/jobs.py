@@ -127,6 +127,7 @@ class JobArchive:
                 pod=names.pod_name(self._name, number),
                 ended=ended,
                 begun=begun or number in stored,
+                started_at=(pod and pod.started_at) or (attempt and attempt.start_time) or None,
                 fresh=self._fresh,
             )
             work = tasks.create_task(archive(self._tools, subject))

@@ -69,6 +69,13 @@ class Pod(Resource):
         return bool(state.running or (state.terminated and container_id))
 
     @property
+    def started_at(self) -> str | None:
+        """When the job's container began, as far as is known."""
+        state, _ = self._container
+        span = state.running or state.terminated
+        return span.started_at if span else None
+
+    @property
     def has_ended(self) -> bool:
         """Whether the job's container writes nothing more."""
         state, _ = self._container

@@ -78,6 +78,14 @@ class Gap:
     message: str
 
 
+def lost(last: LineId | None) -> Gap:
+    """The gap behind a line that nobody can read on from."""
+    return Gap(
+        f"line {last} is not in the log any more, as the node keeps the newest file only; lines are"
+        " missing here"
+    )
+
+
 @dataclass(frozen=True)
 class End:
     """Nothing more comes."""

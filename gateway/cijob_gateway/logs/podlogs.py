@@ -2,27 +2,23 @@
 
 Used by follows.py. What the log API can do and cannot decides the rules here:
 
-- The end of an answer is never the end of the log. A follow may end early, without an error. So
-  the log is opened again some seconds before the last line, that line is found, and reading goes
-  on behind it, until the container has ended (`ended`, which the caller knows) and two answers in a
-  row end alike, the second one asked for after that.
-- `sinceTime` is whole seconds; only the newest rotated file is readable. The last line not found
-  is a gap, and is said.
-- Whether a line is really absent is decided by a read without `follow`, for such an answer has an
-  end. A follow that does not come by its place soon is given up for such a read.
-- A follow that is late can leave out a whole file, unsaid (leaps.py): where that may be so it is
-  given up, and the line before is looked for.
-- Seconds of a log that came fast are many megabytes. Once the container has ended, a follow that
-  is behind is heard out, and the log's last lines are read again (`tailLines`): the place counts
-  there behind as many lines as are remembered to number equal timestamps, else all is read.
+- The end of an answer is never the end of the log: a follow may end early, without an error. So
+  the log is opened again some seconds before the last line, and read on behind it, until the
+  container has ended (the caller knows) and two answers in a row end alike.
+- `sinceTime` is whole seconds; only the newest file is readable. The last line not found is a gap,
+  by a read without `follow`, which has an end. A follow that does not come by it soon is given up.
+- A late follow can leave out a file and give the next one twice (leaps.py): if its last line is
+  gone, the newest file is followed anew.
+- Seconds of a fast log are many megabytes. Once the container has ended, a follow that is behind
+  is heard out, and the last lines are read again (`tailLines`): the place counts there behind as
+  many lines as are remembered to number equal timestamps, else all is read.
 - A container that ends while the kubelet still reads its last but one file ends the follow at the
   end of that file, and the last line is not in the newest one, though nothing is missing. No file
   is shorter than the seconds between the kubelet's rotations: lines that begin sooner follow.
 - A runtime that is told to begin a new file cuts the line that it is writing: its beginning ends
   the old file, without a newline, and the rest begins the new one, with a time of its own. A follow
   that crosses gives them as one line; so does who reads the two files one after the other.
-- A node whose clock is set back by more than 5 s at the very moment when a follow is cut hides
-  lines behind `sinceTime`. That is not guarded against.
+- Not guarded against: a node's clock that is set back by more than 5 s just when a follow is cut.
 """
 
 import asyncio
@@ -32,7 +28,7 @@ from typing import Self
 
 from cijob_api.lines import NOTHING, LineId, Lines, Resume, seconds_between
 from cijob_gateway.logs.leaps import ROTATION_SECONDS, Pulse
-from cijob_gateway.logs.logitems import Batch, Gap, batches
+from cijob_gateway.logs.logitems import Batch, Gap, batches, lost
 from cijob_gateway.logs.readings import (
     Dense,
     Outcome,
@@ -43,6 +39,7 @@ from cijob_gateway.logs.readings import (
     Source,
     Steps,
     joined,
+    meets,
     stop,
 )
 from cijob_kube.api import Api
@@ -190,14 +187,14 @@ class PodLog:
             cut = NOTHING
             yield batch
 
-    async def _live(self) -> AsyncGenerator[Batch]:
+    async def _live(self) -> AsyncGenerator[Batch | Gap]:
         reading = self._open(Scope.FOLLOW)
         steps = Steps(reading.lines())
         ended = asyncio.create_task(steps.caught_up(self._ended, self._pace.heard))
         try:
             async with aclosing(self._steps(reading, steps, ended)) as found:
-                async for batch in found:
-                    yield batch
+                async for item in found:
+                    yield item
         except ApiError as error:
             self._fail(error)
         finally:
@@ -206,7 +203,7 @@ class PodLog:
 
     async def _steps(
         self, reading: Reading, steps: Steps, ended: asyncio.Task[None]
-    ) -> AsyncGenerator[Batch]:
+    ) -> AsyncGenerator[Batch | Gap]:
         told, pulse = False, Pulse(self._place.after)
         while not reading.overdue:
             patience = None if reading.resume.found else self._pace.silent
@@ -215,11 +212,10 @@ class PodLog:
                 if lines is None:
                     self._end(reading)
                     return
-                sure = pulse.sure(lines, self._pace.now(), found=reading.resume.found)
-                for batch in self._take(lines.part(0, sure)):
-                    yield batch
-                if sure < len(lines):
-                    self._file_ended = False
+                leaps = pulse.leaps(lines, self._pace.now(), found=reading.resume.found)
+                async for item in self._pass(lines, leaps):
+                    yield item
+                if lines and not self._place.after:
                     return
             elif ended.done() and not told:
                 told, before = True, self.last
@@ -231,11 +227,20 @@ class PodLog:
             elif not reading.resume.found:
                 return
 
-    async def _last_reads(self) -> AsyncGenerator[Batch]:
-        """Read to the end beside a follow, which may need a second to hear of the end.
+    async def _pass(self, lines: Lines, leaps: list[int]) -> AsyncGenerator[Batch | Gap]:
+        """Lines of a follow, up to a leap behind which the newest file is to be read anew."""
+        start = 0
+        for end in (*leaps, len(lines)):
+            for batch in self._take(lines.part(start, end)):
+                yield batch
+            start = end
+            if end < len(lines) and not await meets(self._open(Scope.REST)):
+                self._place = Place()
+                yield lost(self.last)
+                break
 
-        The follow is kept until they have found the place: what they do not find it may still have.
-        """
+    async def _last_reads(self) -> AsyncGenerator[Batch]:
+        """Read to the end beside a follow, which is late to hear of it, but may have more."""
         self._outcome = Outcome.READ
         while self._outcome is Outcome.READ and not self._settled:
             async with aclosing(self._ask()) as found:
@@ -271,10 +276,7 @@ class PodLog:
         if self._file_ended and 0 <= since < ROTATION_SECONDS:  # the next file
             self._cut, self._rest = self._rest, NOTHING
             return None
-        return Gap(
-            f"line {self.last} is not in the log any more, as the node keeps the newest file only;"
-            " lines are missing here"
-        )
+        return lost(self.last)
 
     def _fail(self, error: ApiError) -> None:
         self._break_off(error.message)

@@ -6,7 +6,7 @@ Used by podlogs.py, which knows what the end of an answer is worth. Decides noth
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from cijob_api.lines import NOTHING, REMEMBERED, LineId, Lines, Parser, Resume, seconds_between
 from cijob_kube.api import Api
+from cijob_kube.errors import ApiError
 
 CONTAINER = "job"
 OVERDUE_SECONDS = 1.0
@@ -137,6 +138,16 @@ class Reading:
                     await asyncio.sleep(GATHER_SECONDS)
                 asked = clock()
         self.rest = self.resume.feed(self._parser.finish())
+
+
+async def meets(reading: Reading) -> bool:
+    """Whether the place is there, as far as can be known; it is read no further than that takes."""
+    with suppress(ApiError):
+        async with aclosing(reading.lines()) as found:
+            async for _ in found:
+                if reading.resume.found or reading.overdue:
+                    break
+    return reading.resume.found
 
 
 def joined(cut: Lines, lines: Lines) -> Lines:

@@ -40,6 +40,7 @@ class Scene:
         self.store = MemoryStore()
         self.ended = asyncio.Event()
         self.leads = True
+        self.started_at: str | None = None
         self._api = server.api
         self._folder = folder
 
@@ -53,7 +54,9 @@ class Scene:
         bucket = Bucket(self.store, asyncio.Semaphore(2), self._check, flush_seconds=0.02)
         self.spool = Spool(self._folder / "spool", 2**20)
         tools = Tools(self._api, bucket, self.spool)
-        subject = Subject(LOG, "pod", self.ended, begun=begun, fresh=fresh)
+        subject = Subject(
+            LOG, "pod", self.ended, begun=begun, fresh=fresh, started_at=self.started_at
+        )
         return await archive(tools, subject)
 
     async def killed_after(self, written: int) -> None:
@@ -194,6 +197,24 @@ def test_an_object_store_that_is_away_costs_no_line(tmp_path: Path) -> None:
         scene.store.failures = 2
         assert await scene.archive(fresh=True) == whole(text(50))
         assert scene.stored == text(50)
+
+    play(tmp_path, script)
+
+
+def test_a_log_that_is_opened_late_says_that_its_beginning_may_be_missing(tmp_path: Path) -> None:
+    year = 365 * 86400 * 10  # in tenths of a second: whoever reads this is late
+
+    async def script(scene: Scene) -> None:
+        scene.pod.write(*lines(100, -10 * year))
+        scene.exit()
+        scene.started_at = "2015-01-01T12:00:00Z"
+        end = await scene.archive()
+        assert (end.lines, end.complete) == (100, False)
+        assert (end.message or "").startswith(
+            "the first lines may be missing: the container started at 2015"
+        )
+        (notes,) = [Notes.parse(c.metadata) for c in scene.store.objects.values() if c.metadata]
+        assert notes.gap == end.message
 
     play(tmp_path, script)
 
