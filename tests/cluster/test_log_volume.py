@@ -1,0 +1,50 @@
+"""Logs that are large and fast, through all rotations, on every way they take: nothing lost.
+
+Short here; `make soak` (CIJOB_SOAK=1) has the figures of the README.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kit.cluster import Cluster
+from kit.printers import Printer
+from kit.stages import LONG, Stage, said_by, staged
+
+pytestmark = pytest.mark.seam
+# The job may use both cores; the kubelet serves 2 to 13 MB of such lines a second.
+BURST = Printer(5_000_000 if LONG else 400_000)
+STEADY = Printer(1_200_000 if LONG else 300_000, width=143, rate=34_000 if LONG else 14_000)
+ROTATIONS = 3 if LONG else 2
+SECONDS = 1800 if LONG else 180
+
+
+@pytest.fixture(scope="module")
+def stage(
+    cluster: Cluster, crds: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
+    with staged(cluster, tmp_path_factory.mktemp("stage")) as made:
+        yield made
+
+
+def test_a_log_that_is_printed_as_fast_as_the_job_can_is_whole(stage: Stage) -> None:
+    began = time.monotonic()
+    limits = {"limits": {"cpu": "2", "memory": "128Mi"}}
+    uid = stage.print("burst", BURST, resources=limits)
+    stage.tell("as fast as it can", stage.assert_whole("burst", uid, seconds=SECONDS), began)
+
+
+def test_a_log_that_is_rotated_again_and_again_is_whole_in_the_archive_and_on_a_screen(
+    stage: Stage, tmp_path: Path
+) -> None:
+    began = time.monotonic()
+    uid = stage.print("steady", STEADY)
+    screen = tmp_path / "screen"
+    following = stage.started("logs", "-f", "steady", screen=screen)
+    stage.until_rotated("steady", ROTATIONS, SECONDS)
+    written = stage.assert_whole("steady", uid, seconds=SECONDS)
+    assert following.wait(timeout=SECONDS) == 0, said_by(screen).read_text()
+    assert stage.shown("steady", screen) == written
+    stage.tell(f"{ROTATIONS} rotations and more", written, began)
