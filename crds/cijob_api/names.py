@@ -12,6 +12,8 @@ API_VERSION = f"{GROUP}/{VERSION}"
 LABEL_JOB = "cijob.dev/job"
 LABEL_ATTEMPT = "cijob.dev/attempt"
 LABEL_TEMPLATE = "cijob.dev/template"
+# Kueue's own (kueue.sigs.k8s.io): the queue that the Pods of a job with this label wait in.
+LABEL_KUEUE = "kueue.x-k8s.io/queue-name"
 ANNOTATION_SUBMITTER = "cijob.dev/submitter"
 ANNOTATION_TEMPLATE_GENERATION = "cijob.dev/template-generation"
 # What this attempt was promised, in seconds: its template may change or go while it runs.

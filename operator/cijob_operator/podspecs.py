@@ -60,6 +60,8 @@ def _metadata(job: CIJob, resolved: Resolved, attempt: int) -> Json:
         names.LABEL_JOB: job.metadata.name,
         names.LABEL_ATTEMPT: str(attempt),
     }
+    if queue := job.metadata.labels.get(names.LABEL_KUEUE):
+        labels[names.LABEL_KUEUE] = queue
     annotations = {
         "kubectl.kubernetes.io/default-container": "job",
         names.ANNOTATION_START_TIMEOUT: str(resolved.start_timeout_seconds),

@@ -35,6 +35,7 @@ def job(
     created: float = 60,
     deleted: bool = False,
     template: str | None = None,
+    labels: dict[str, str] | None = None,
     **spec: Any,
 ) -> CIJob:
     """A job of `created` seconds ago, fields of its spec as in YAML."""
@@ -48,6 +49,8 @@ def job(
     }
     if deleted:
         metadata["deletionTimestamp"] = format_time(NOON)
+    if labels:
+        metadata["labels"] = labels
     if template:
         spec["templateRef"] = {"name": template}
     return CIJob.parse(

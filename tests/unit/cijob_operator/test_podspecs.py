@@ -81,6 +81,7 @@ JOBS: dict[str, dict[str, Any]] = {
     },
     "prepare-init": {"source": ARCHIVE, "prepare": "Init", "workingDir": "backend"},
     "architecture": {"architecture": "x86_64"},
+    "kueue": {"labels": {"kueue.x-k8s.io/queue-name": "team-queue", "owner": "ada"}},
     "concurrency": {"concurrency": {"group": "deploy", "supersede": True}},
     "ca-bundle": {
         "env": [{"name": "SSL_CERT_FILE", "value": "/own.crt"}],
