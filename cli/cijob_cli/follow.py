@@ -17,6 +17,7 @@ from cijob_cli.errors import Cut, Unavailable, Unreachable
 from cijob_cli.events import End, Event, Status, read_end, read_last_event, read_status
 from cijob_cli.gateway import Job
 from cijob_cli.problems import error_of
+from cijob_cli.queue import Place, read_place
 from cijob_cli.screen import Screen
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0
@@ -36,6 +37,7 @@ class Following:
     size: int = 0
     began: bool = False
     shown: Status | None = None
+    place: Place | None = None  # in the queue, as it was shown last
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     recent: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
     earlier: frozenset[str] = frozenset()  # ids of the streams before this one
@@ -55,6 +57,8 @@ class Following:
             self.screen.note(f"job {self.name}")
         elif event.kind == "status":
             self._status(read_status(event.data()))
+        elif event.kind == "queue":
+            self._queue(read_place(event.data()))
         elif event.kind == "gap":
             self.screen.gap(str(event.data().get("message") or ""))
         elif event.kind == "error":
@@ -81,6 +85,12 @@ class Following:
         self.lines += len(lines)
         self.size += len(sent)
         self.screen.lines(lines)
+
+    def _queue(self, place: Place) -> None:
+        """Where the job stands, when that is worth a line."""
+        if place.is_news(self.place):
+            self.place = place
+            self.screen.note(f"queued: {place.words()}")
 
     def _cloudevent(self, event: Event) -> End | None:
         """One line of JSON for whoever reads; the end, if it is that."""

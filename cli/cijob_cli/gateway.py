@@ -86,6 +86,11 @@ class Gateway:
         answer = self._get(self._path("jobs"), tuple(query))
         return Page(list(answer["items"]), answer.get("continue") or None)
 
+    def queue(self, namespace: str = "") -> Mapping[str, Any]:
+        """The pools, and who waits: all whom the caller may see, or those of a namespace."""
+        only = (("namespace", namespace),) if namespace else ()
+        return self._get("/v1/queue", (*only, ("limit", "10000")))
+
     def cancel(self, name: str) -> Job:
         """Stop a job for good."""
         return dict(self.transport.ask(Call("POST", self._path("jobs", name, "cancel"))).body)

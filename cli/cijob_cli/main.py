@@ -25,6 +25,7 @@ COMMANDS = {
     "wait": "Follow a job to its end.",
     "logs": "Print a job's log.",
     "list": "List jobs, newest first.",
+    "queue": "Show who waits, for what, and for how long.",
     "get": "Show a job.",
     "cancel": "Stop a job for good.",
     "retry": "Run a job again, with the same source.",

@@ -25,16 +25,25 @@ def print_object(value: Any, form: str) -> None:
     click.echo(yaml.safe_dump(value, sort_keys=False, allow_unicode=True), nl=False)
 
 
-def print_jobs(jobs: Sequence[Mapping[str, Any]], form: str, now: datetime) -> None:
-    """Print jobs as a table, wide or not, or as their names."""
+def print_jobs(
+    jobs: Sequence[Mapping[str, Any]],
+    form: str,
+    now: datetime,
+    places: Mapping[str, str] | None = None,
+) -> None:
+    """Print jobs as a table, wide or not, or as their names; `places` are those in the queue."""
     views = [view(job) for job in jobs]
     if form == "name":
         for one in views:
             click.echo(one.name)
         return
     wide = form == "wide"
-    headings = (*_HEADINGS, *_WIDE_HEADINGS) if wide else _HEADINGS
-    print_table(headings, [_cells(one, now) + (_wide(one) if wide else ()) for one in views])
+    headings = (*_HEADINGS, *(_WIDE_HEADINGS if wide else ()), *(("QUEUE",) if places else ()))
+    rows = [
+        (*_cells(one, now), *(_wide(one) if wide else ()), (places or {}).get(one.name, ""))
+        for one in views
+    ]
+    print_table(headings, [row[: len(headings)] for row in rows])
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -5,7 +5,7 @@ back each `typical ÷ places` seconds; without one, a job is taken for 300 s and
 free now for all that there will be.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -42,3 +42,17 @@ def wait_seconds(ahead: Sequence[History], own: History, *, places: int, free: i
         return (len(ahead) + 1) * NO_HISTORY_SECONDS / max(free, 1)
     expected = (history.typical or NO_HISTORY_SECONDS for history in (*ahead, own))
     return sum(expected) / max(places, 1)
+
+
+def waits(line: Iterable[History], *, places: int, free: int) -> Iterator[float]:
+    """What `wait_seconds` says of each job of a line behind those before it, in one pass."""
+    expected, known = 0.0, False
+    for number, own in enumerate(line):
+        expected += own.typical or NO_HISTORY_SECONDS
+        known = known or bool(own.seconds)
+        if free > number:
+            yield 0.0
+        elif known:
+            yield expected / max(places, 1)
+        else:
+            yield expected / max(free, 1)

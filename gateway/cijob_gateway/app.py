@@ -29,6 +29,7 @@ from cijob_gateway.routes import (
     jobs,
     logs,
     outcomes,
+    queue,
     sources,
 )
 from cijob_kube.errors import ApiError, Denied
@@ -46,7 +47,8 @@ ABOUT = "Submit jobs, follow them, and get what they leave behind. Errors are RF
 def user_app(parts: Parts | None) -> FastAPI:
     """The user API. Without parts it can only describe itself."""
     app = _app("cijob", parts)
-    for part in (about, sources, jobs, outcomes, logs, events, buildjobs, buildstreams):
+    shown = (jobs, outcomes, logs, events, queue)
+    for part in (about, sources, *shown, buildjobs, buildstreams):
         app.include_router(part.router, responses=PROBLEMS)
     return app
 

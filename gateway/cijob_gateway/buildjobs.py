@@ -23,7 +23,7 @@ from cijob_gateway.submissions import Submission
 from cijob_gateway.watches import Json
 
 TEMPLATE = "build"
-TIP, ANY_SERVER = "HEAD", "auto"
+TIP, ANY_SERVER, ANY = "HEAD", "auto", "any"
 # As Go and Kubernetes name the processors that Linux has nodes of.
 ARCHITECTURES = {
     *("386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"),
@@ -189,7 +189,7 @@ def view(job: CIJob) -> BuildJob:
         source_repository=git.url if git else "",
         branch=(git.ref if git else None) or TIP,
         commit_hash=(git.commit if git else None) or TIP,
-        target_architecture=spec.architecture or "",
+        target_architecture=spec.architecture or ANY,
         server_id=status.pool,
         status=now,
         started_at=started,

@@ -17,13 +17,14 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
-from cijob_api.objects import CIJob, CIJobTemplate
+from cijob_api.objects import CIJob, CIJobTemplate, CIPool
 from cijob_gateway import metrics, sweeps
 from cijob_gateway.app import internal_app, user_app
 from cijob_gateway.jobs import Jobs
 from cijob_gateway.login import Login
 from cijob_gateway.logs.follows import Follows
 from cijob_gateway.parts import Parts
+from cijob_gateway.queues import Ground, Queue
 from cijob_gateway.settings import Settings, read_settings
 from cijob_gateway.store import Store
 from cijob_gateway.watches import Watch
@@ -65,6 +66,7 @@ async def run(settings: Settings) -> None:
                 for work in (
                     parts.watch.run(),
                     parts.templates.run(),
+                    parts.pools.run(),
                     parts.store.keep_checked(STORE_SECONDS),
                     *_sweeps(parts),
                 )
@@ -78,6 +80,7 @@ def assemble(settings: Settings, api: Api) -> Parts:
     """The parts of a gateway, put together; nothing runs yet."""
     watch = Watch(api, CIJob, "cijobs", settings.namespaces)
     templates = Watch(api, CIJobTemplate, "cijobtemplates", settings.namespaces)
+    pools = Watch(api, CIPool, "cipools", ())
     store = Store(settings.s3)
     jobs = Jobs(
         api,
@@ -96,8 +99,21 @@ def assemble(settings: Settings, api: Api) -> Parts:
         store=store,
         login=Login(api, required=settings.login, monotonic=monotonic),
         follows=Follows(api, watch, store=store),
+        pools=pools,
+        queue=Queue(_ground(settings, watch, pools, jobs), now=_now, monotonic=monotonic),
         now=_now,
         randomness=secrets.token_bytes,
+    )
+
+
+def _ground(settings: Settings, watch: Watch[CIJob], pools: Watch[CIPool], jobs: Jobs) -> Ground:
+    return Ground(
+        jobs=watch,
+        pools=pools,
+        template=jobs.template,
+        namespaces=settings.namespaces,
+        default_pool=settings.pool,
+        aging_seconds=settings.aging_seconds,
     )
 
 

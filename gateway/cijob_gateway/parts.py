@@ -9,10 +9,11 @@ from typing import Annotated, cast
 from fastapi import Depends, Path, Request
 
 from cijob_api.fields import DNS_NAME
-from cijob_api.objects import CIJob, CIJobTemplate
+from cijob_api.objects import CIJob, CIJobTemplate, CIPool
 from cijob_gateway.jobs import Jobs
 from cijob_gateway.login import Caller, Login, Right
 from cijob_gateway.logs.follows import Follows
+from cijob_gateway.queues import Queue
 from cijob_gateway.settings import Settings
 from cijob_gateway.store import Store
 from cijob_gateway.watches import Json, Watch
@@ -31,6 +32,8 @@ class Parts:
     store: Store
     login: Login
     follows: Follows
+    pools: Watch[CIPool]
+    queue: Queue
     now: Callable[[], datetime]
     randomness: Callable[[int], bytes]
     draining: asyncio.Event = field(default_factory=asyncio.Event)
@@ -39,7 +42,8 @@ class Parts:
         """Why this gateway cannot do all of its work now, in words; empty if it can."""
         if self.draining.is_set():
             return "ending"
-        return self.watch.trouble or self.templates.trouble or self.store.trouble
+        watches = (self.watch, self.templates, self.pools)
+        return next((w.trouble for w in watches if w.trouble), "") or self.store.trouble
 
 
 def parts(request: Request) -> Parts:

@@ -7,6 +7,7 @@ NEEDS = (
     Need("cijob.dev", "cijobtemplates", ("get", "list", "watch")),
     Need("", "pods", ("get",)),
     Need("", "pods", ("get",), subresource="log"),
+    Need("cijob.dev", "cipools", ("get", "list", "watch"), cluster_wide=True),
     # A job's own Secret, never read again: who may create CIJobs may use it, nobody may ask for it.
     Need("", "secrets", ("create",)),
     Need("authentication.k8s.io", "tokenreviews", ("create",), cluster_wide=True),

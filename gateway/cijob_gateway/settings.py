@@ -1,10 +1,13 @@
 """The gateway's environment, read once at the start and nowhere else."""
 
+import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from cijob_api.places import AGING_SECONDS
+from cijob_api.specs import CIPoolSpec
 from cijob_kube.environment import BadSetting, read_number, read_scope
 
 MIB = 2**20
@@ -36,6 +39,9 @@ class Settings:
     max_source_bytes: int
     source_ttl_seconds: float
     build_namespace: str = ""  # of the Build Job API's jobs; empty: it is off
+    pool: CIPoolSpec = field(default_factory=lambda: CIPoolSpec(max_concurrent=10))
+    """The one there is while there is no CIPool: the operator's."""
+    aging_seconds: float = AGING_SECONDS
 
     @property
     def host(self) -> str:
@@ -64,7 +70,19 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         max_source_bytes=int(read_number(environment, "CIJOB_MAX_SOURCE_BYTES", 200 * MIB)),
         source_ttl_seconds=read_number(environment, "CIJOB_SOURCE_TTL_SECONDS", 7 * 86400),
         build_namespace=builds,
+        pool=_pool(environment),
+        aging_seconds=read_number(environment, "CIJOB_AGING_SECONDS", AGING_SECONDS),
     )
+
+
+def _pool(environment: Mapping[str, str]) -> CIPoolSpec:
+    """`CIJOB_DEFAULT_POOL`, as the operator reads it."""
+    places = int(read_number(environment, "CIJOB_MAX_CONCURRENT", 10))
+    text = environment.get("CIJOB_DEFAULT_POOL") or "{}"
+    try:
+        return CIPoolSpec.model_validate({"maxConcurrent": places, **json.loads(text)})
+    except (ValueError, TypeError) as error:
+        raise BadSetting(f"CIJOB_DEFAULT_POOL is no spec of a CIPool: {error}") from error
 
 
 def read_s3(environment: Mapping[str, str]) -> S3Settings:

@@ -23,6 +23,8 @@ from cijob_gateway.logs.logitems import Batch, Closed, End, Gap, Item, State
 Json = dict[str, Any]
 HEARTBEAT = b": heartbeat\n\n"
 HEARTBEAT_SECONDS = 15.0
+# So soon somebody who waits hears where the job stands.
+NEWS_SECONDS = 1.0
 # A client that takes nothing for so long is gone, whatever its connection says.
 STUCK_SECONDS = 60.0
 HEADERS = {
@@ -80,6 +82,8 @@ class Terms:
     draining: asyncio.Event
     recheck: Callable[[], Awaitable[None]]
     heartbeat_seconds: float = HEARTBEAT_SECONDS
+    news: Callable[[], Awaitable[bytes]] | None = None
+    """What is to be said in silence instead of a heartbeat, if anything: soon, then as rarely."""
 
 
 async def events(items: AsyncGenerator[Item, None], terms: Terms) -> AsyncGenerator[bytes, None]:
@@ -102,12 +106,13 @@ async def kept_alive(
     """Events on the wire, with heartbeats in silence; ended as the terms say."""
     draining = asyncio.ensure_future(terms.draining.wait())
     coming: asyncio.Future[bytes] | None = None
+    patience = min(NEWS_SECONDS, terms.heartbeat_seconds) if terms.news else terms.heartbeat_seconds
     try:
         while True:
             coming = coming or asyncio.ensure_future(anext(chunks))
             waits: set[asyncio.Future[Any]] = {coming, draining}
             done, _ = await asyncio.wait(
-                waits, timeout=terms.heartbeat_seconds, return_when=asyncio.FIRST_COMPLETED
+                waits, timeout=patience, return_when=asyncio.FIRST_COMPLETED
             )
             if coming in done:
                 chunk, coming = coming.result(), None
@@ -117,7 +122,10 @@ async def kept_alive(
                 return
             else:
                 await terms.recheck()
-                yield HEARTBEAT
+                news = await terms.news() if terms.news else b""
+                if news or patience == terms.heartbeat_seconds:
+                    yield news or HEARTBEAT
+                patience = terms.heartbeat_seconds
     except StopAsyncIteration:
         return
     except Problem as problem:

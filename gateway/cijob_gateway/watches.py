@@ -56,6 +56,8 @@ class Watch(Generic[R]):
         self._synced: set[str] = set()
         self._failing: dict[str, str] = {}
         self._followers: defaultdict[Key, set[asyncio.Event]] = defaultdict(set)
+        self.generation = 0
+        """Rises with every change."""
         self._awaited: defaultdict[str, set[asyncio.Future[Json]]] = defaultdict(set)
 
     # -- reading --------------------------------------------------------------------------------
@@ -131,7 +133,7 @@ class Watch(Generic[R]):
         """Take in an object from the watch, or from the answer to our own write."""
         metadata = body["metadata"]
         metadata.pop("managedFields", None)
-        key = (metadata["namespace"], metadata["name"])
+        key = key_of(metadata)
         old = self._objects.get(key)
         known = max(_version(old) if old else 0, self._dropped.get(key, 0))
         if known < _version(body):
@@ -187,7 +189,7 @@ class Watch(Generic[R]):
                 body.setdefault("apiVersion", names.API_VERSION)
                 body.setdefault("kind", self._kind.__name__)
                 self.put(body)
-                listed.add((body["metadata"]["namespace"], body["metadata"]["name"]))
+                listed.add(key_of(body["metadata"]))
         namespace = path.partition("/namespaces/")[2].partition("/")[0]
         for key in [k for k in self._objects if k not in listed and namespace in {"", k[0]}]:
             self.drop(key, version=version)
@@ -200,14 +202,19 @@ class Watch(Generic[R]):
         if event["type"] in {"ADDED", "MODIFIED"}:
             self.put(body)
         elif event["type"] == "DELETED":
-            key = (body["metadata"]["namespace"], body["metadata"]["name"])
-            self.drop(key, version=int(version))
+            self.drop(key_of(body["metadata"]), version=int(version))
         return version
 
     def _wake(self, key: Key) -> None:
+        self.generation += 1
         for event in self._followers.get(key, ()):
             event.set()
         self._told(key)
+
+
+def key_of(metadata: Json) -> Key:
+    """Namespace and name; of what has no namespace, an empty one."""
+    return (metadata.get("namespace", ""), metadata["name"])
 
 
 def _version(body: Json) -> int:

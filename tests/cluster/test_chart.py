@@ -146,6 +146,16 @@ def test_large_numbers_reach_it_as_they_were_written() -> None:
     assert gateway["CIJOB_MAX_SOURCE_BYTES"] == "107374182400"
 
 
+def test_operator_and_gateway_know_the_same_pool() -> None:
+    documents = rendered("--set=pool.maxConcurrent=3,operator.agingSeconds=60")
+    parts = [
+        environment(find(documents, "Deployment", f"cijob-{n}")) for n in ("operator", "gateway")
+    ]
+    for name in ("CIJOB_DEFAULT_POOL", "CIJOB_AGING_SECONDS"):
+        assert parts[0][name] == parts[1][name]
+    assert parts[0]["CIJOB_AGING_SECONDS"] == "60"
+
+
 def test_an_ingress_leads_to_the_user_api_only() -> None:
     options = (INGRESS, "--set=gateway.ingress.className=nginx,gateway.ingress.tlsSecret=web")
     spec = find(rendered(*options), "Ingress", "cijob-gateway")["spec"]

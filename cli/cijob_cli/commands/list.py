@@ -1,13 +1,20 @@
 """`ci list`: jobs, newest first."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
+from cijob_api.reasons import Phase
+from cijob_cli.errors import CIError
 from cijob_cli.exitcodes import ExitCode
+from cijob_cli.gateway import Gateway
+from cijob_cli.jobs import view
 from cijob_cli.options import connection_options, output_option
 from cijob_cli.output import FORMATS, print_jobs, print_object
+from cijob_cli.queue import read_place, short
 from cijob_cli.reaching import reaching
 from cijob_cli.screen import open_screen
 from cijob_cli.settings import Settings
@@ -55,10 +62,22 @@ def list_command(
         items = items[:limit]
         if not items:
             screen.note(f"no such jobs in namespace {gateway.namespace}")
+        places = {} if output in ("json", "yaml", "name") else _places(gateway, items)
     if output in ("json", "yaml"):
         print_object({"items": items}, output)
     elif items:
-        print_jobs(items, output, datetime.now(UTC))
+        print_jobs(items, output, datetime.now(UTC), places)
     if page.next:
         screen.note(f"there are more than these {len(items)}: --all, or --limit N")
     return ExitCode.SUCCEEDED
+
+
+def _places(gateway: Gateway, items: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Where those that are queued stand, in a few words; a gateway may be too old to tell."""
+    if all(view(item).phase != Phase.QUEUED for item in items):
+        return {}
+    try:
+        found = gateway.queue(gateway.namespace)["jobs"]
+    except CIError:
+        return {}
+    return {job["name"]: short(read_place(job)) for job in found}

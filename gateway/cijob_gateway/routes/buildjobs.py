@@ -21,6 +21,7 @@ from cijob_gateway import buildjobs, streams
 from cijob_gateway.answers import fault
 from cijob_gateway.buildjobs import Asked, BuildFilter, BuildJob, State, Wanted
 from cijob_gateway.buildlogs import BuildLog
+from cijob_gateway.buildqueues import QueueStatus, Status, queue_status, status_of
 from cijob_gateway.errors import Invalid, JobFinished, NotFound
 from cijob_gateway.login import Caller, Right
 from cijob_gateway.parts import Called, Parts
@@ -55,18 +56,6 @@ class Unprocessable(APIRoute):
 
 
 router = APIRouter(prefix=PREFIX, tags=["build jobs"], route_class=Unprocessable)
-
-
-class Status(BaseModel):
-    """Where a build job is."""
-
-    id: str
-    status: State
-    server_id: str | None
-    started_at: str | None
-    completed_at: str | None
-    duration_seconds: int | None
-    error_message: str | None
 
 
 class Log(BaseModel):
@@ -111,6 +100,12 @@ class Builds:
         job = CIJob.parse(await self.find(uid))
         await self.require("get", job.metadata.name, "log")
         return job
+
+    async def queue(self) -> QueueStatus:
+        """The build jobs that wait."""
+        places = (await self.parts.queue.look()).waits
+        here = {place.name: place for place in places if place.namespace == self.namespace}
+        return queue_status(self.parts.watch.bodies(self.namespace), here)
 
     def lines(self, job: CIJob, *, follow: bool) -> AsyncGenerator[list[str], None]:
         """The log of a build job, up to now or up to its end."""
@@ -176,10 +171,24 @@ async def listing(given: Given, wanted: Annotated[Wanted, Query()]) -> list[Buil
     return [buildjobs.view(CIJob.parse(body)) for body in found[wanted.offset :]]
 
 
+@router.get("/queue/status", summary="How long the queue is")
+async def queue(given: Given) -> QueueStatus:
+    """The build jobs that wait, and for how long: a guess."""
+    await given.require("list")
+    return await given.queue()
+
+
 @router.get("/{id}", summary="Look at a build job")
 async def look(uid: Uid, given: Given) -> BuildJob:
     """The build job as it is now, or as it ended."""
     return buildjobs.view(CIJob.parse(await given.find(uid)))
+
+
+@router.get("/{id}/status", summary="Where a build job is")
+async def status(uid: Uid, given: Given) -> Status:
+    """Its state, its times, and while it waits the queue."""
+    job = CIJob.parse(await given.find(uid))
+    return status_of(job, await given.queue())
 
 
 @router.get("/{id}/logs", summary="A build job's log up to now", responses={200: {"model": Log}})

@@ -6,6 +6,7 @@ The text of a job that has ended has a length and a digest, and can be had in ra
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Literal
@@ -19,6 +20,7 @@ from cijob_gateway import streams
 from cijob_gateway.errors import BadRequest
 from cijob_gateway.logs.archivedtexts import ArchivedText, archived_text
 from cijob_gateway.parts import Call, Called, Name, Namespace
+from cijob_gateway.routes.queue import news_of
 from cijob_gateway.watches import Json
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}/jobs/{name}/logs", tags=["logs"])
@@ -81,7 +83,7 @@ async def logs(
     if wanted.timestamps:
         items = streams.with_times(items)
     if as_events:
-        return streams.Stream(streams.events(items, terms(call, job)), streams.HEADERS)
+        return streams.Stream(streams.events(items, told(call, job)), streams.HEADERS)
     chunks = streams.text(items, terms(call, job))
     # What cannot be read at all is an answer of its own, not a text that breaks off.
     return streams.Stream(chunks if wanted.follow else await begun(chunks), PLAIN)
@@ -91,7 +93,7 @@ def followed(call: Call, body: Json) -> Response:
     """A job that was just submitted, followed from its first line: event `job`, then the rest."""
     job = CIJob.parse(body)
     items = call.parts.follows.follow(job, follow=True)
-    rest = streams.events(items, terms(call, job))
+    rest = streams.events(items, told(call, job))
     return streams.Stream(streams.first(streams.event("job", body), rest), streams.HEADERS)
 
 
@@ -102,6 +104,11 @@ def terms(call: Call, job: CIJob) -> streams.Terms:
         await call.require("get", job.metadata.namespace, job.metadata.name, "log")
 
     return streams.Terms(call.parts.draining, recheck)
+
+
+def told(call: Call, job: CIJob) -> streams.Terms:
+    """The same; while it is queued its reader hears where it stands."""
+    return replace(terms(call, job), news=news_of(call, job))
 
 
 def _line_id(text: str | None) -> LineId | None:

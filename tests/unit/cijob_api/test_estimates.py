@@ -1,8 +1,10 @@
 """How long a job will wait, as a guess that can be explained."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cijob_api.estimates import REMEMBERED, History, wait_seconds
+from cijob_api.estimates import REMEMBERED, History, wait_seconds, waits
 
 NOTHING = History()
 
@@ -47,3 +49,17 @@ def test_only_the_last_ones_are_remembered() -> None:
         known = known.add(float(seconds))
     assert len(known.seconds) == REMEMBERED
     assert known.seconds[-1] == 99
+
+
+@given(
+    st.lists(st.lists(st.floats(0, 1e5), max_size=3), min_size=1, max_size=8),
+    st.integers(0, 9),
+    st.integers(0, 9),
+)
+def test_a_line_in_one_pass_says_the_same(line: list[list[float]], places: int, free: int) -> None:
+    histories = [history(*seconds) for seconds in line]
+    one_by_one = [
+        wait_seconds(histories[:n], own, places=places, free=free)
+        for n, own in enumerate(histories)
+    ]
+    assert list(waits(histories, places=places, free=free)) == pytest.approx(one_by_one)

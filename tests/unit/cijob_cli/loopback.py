@@ -103,6 +103,7 @@ class Loopback:
     log: bytes = b""
     digest: str = ""  # the Repr-Digest that comes with it
     outcomes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    queue: dict[str, Any] = field(default_factory=dict)
     gone: dict[str, dict[str, Any]] = field(default_factory=dict)  # jobs that only `all` lists
     token: str | None = "secret"
     limit: int = 200 * 1024 * 1024
@@ -158,6 +159,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, {"version": "0.1.0", "maxSourceBytes": gateway.limit, "auth": auth})
         elif steps[0] == "whoami":
             self._answer(200, {"user": "ada", "groups": []})
+        elif steps[0] == "queue" and gateway.queue:
+            self._answer(200, gateway.queue)
+        elif steps[0] == "queue":  # one that is older
+            self._answer(*problem(404, "not-found", "Not Found"))
         elif steps[2] == "templates":
             words = {"description": "Run pytest.", "image": "cijob/python:dev"}
             self._answer(200, {"items": [{"name": "test", "namespace": "cijob-system", **words}]})

@@ -14,6 +14,31 @@ from unit.cijob_cli.loopback import Loopback, end, job, log, problem
 pytestmark = pytest.mark.process
 
 
+QUEUE = {
+    "pools": [
+        {"name": "default", "running": 2, "places": 2, "queued": 3, "waitSeconds": 1200},
+    ],
+    "jobs": [
+        {
+            "namespace": "team",
+            "name": "test-03",
+            "pool": "default",
+            "position": 3,
+            "ahead": 2,
+            "waitSeconds": 900,
+            "message": "all 2 places of pool default are taken",
+        },
+        {
+            "namespace": "team",
+            "name": "held",
+            **dict.fromkeys(("pool", "position", "ahead", "waitSeconds")),
+            "message": "suspend is true",
+        },
+    ],
+    "others": 2,
+}
+
+
 @pytest.fixture
 def jobs(gateway: Loopback) -> None:
     attempt = {"number": 1, "podName": "test-02-1", "nodeName": "n1", "exitCode": 1}
@@ -59,6 +84,15 @@ class TestList:
         expected = {"items": list(gateway.jobs.values())}
         assert json.loads(ci("list", "-o", "json").out) == expected
         assert yaml.safe_load(ci("list", "-o", "yaml").out) == expected
+
+    def test_those_that_are_queued_say_where_they_stand(self, ci: CI, gateway: Loopback) -> None:
+        gateway.jobs["test-03"] = job("test-03", "Queued")
+        assert "QUEUE" not in ci("list").out  # a gateway that is too old to tell
+        gateway.queue = QUEUE
+        heading, *_, last = ci("list").out.splitlines()
+        assert heading.split()[-1] == "QUEUE"
+        assert last.endswith("   2 ahead, ~15m")
+        assert gateway.asked("GET", "/v1/queue")[-1].query["namespace"] == "team"
 
     def test_names_are_one_a_line(self, ci: CI) -> None:
         assert ci("list", "-o", "name").out == "test-02\ntest-01\n"
@@ -332,3 +366,19 @@ class TestDoctor:
         ended = ci("doctor", "--gateway", "http://127.0.0.1:1")
         assert ended.code == 7
         assert ended.out.splitlines()[-1].startswith("✗ gateway:    no answer from the gateway")
+
+
+def test_the_queue_is_two_tables(ci: CI, gateway: Loopback) -> None:
+    gateway.queue = QUEUE
+    ended = ci("queue")
+    pools, jobs = ended.out.split("\n\n")
+    assert [line.split() for line in pools.splitlines()] == [
+        ["POOL", "RUNNING", "PLACES", "QUEUED", "WAIT"],
+        ["default", "2", "2", "3", "20m"],
+    ]
+    heading, first, second = jobs.splitlines()
+    assert heading.split() == ["NAMESPACE", "NAME", "POOL", "AHEAD", "WAIT", "WHY"]
+    assert first.split()[:5] == ["team", "test-03", "default", "2", "15m"]
+    assert second.split()[:5] == ["team", "held", "-", "-", "-"]
+    assert (ended.code, ended.err) == (0, "ci: 2 more jobs in the queue\n")
+    assert json.loads(ci("queue", "-o", "json").out) == QUEUE

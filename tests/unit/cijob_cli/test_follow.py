@@ -136,6 +136,20 @@ def test_wait_gives_up_after_its_timeout_with_124(
     assert ended.err.splitlines()[-1].startswith("ci: still not finished after 1s; the job goes on")
 
 
+def test_where_the_job_stands_is_said_now_and_then(ci: CI, gateway: Loopback) -> None:
+    gateway.jobs["test-01"] = job("test-01")
+    stands = [
+        event("queue", {"position": n, "pool": "default", "waitSeconds": n * 300, "message": ""})
+        for n in range(6, 0, -1)
+    ]
+    gateway.streams = [[status("Queued", ""), *stands, end()]]
+    assert [line for line in ci("wait", "test-01").err.splitlines() if "pool" in line] == [
+        "ci: queued: 5 jobs ahead in pool default, about 30m",
+        "ci: queued: 2 jobs ahead in pool default, about 15m",
+        "ci: queued: next in pool default, about 5m",
+    ]
+
+
 def test_a_gateway_that_is_not_there_is_said_soon(
     ci: CI, gateway: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:

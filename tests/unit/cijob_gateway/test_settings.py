@@ -42,9 +42,17 @@ def test_build_jobs_have_a_namespace_that_is_looked_after() -> None:
         read_settings({**given, "CIJOB_NAMESPACES": "a"})
 
 
+def test_the_pool_that_there_is_without_a_cipool_is_the_operators() -> None:
+    assert read_settings(GOOD).pool.max_concurrent == 10
+    given = {**GOOD, "CIJOB_DEFAULT_POOL": '{"maxConcurrent": 3}', "CIJOB_AGING_SECONDS": "60"}
+    settings = read_settings(given)
+    assert (settings.pool.max_concurrent, settings.aging_seconds) == (3, 60)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
+        ("CIJOB_DEFAULT_POOL", "many", "no spec of a CIPool"),
         ("CIJOB_AUTH", "maybe", "kubernetes or none"),
         ("CIJOB_S3_ENDPOINT", "minio:9000", "must be a URL"),
         ("CIJOB_S3_ENDPOINT", "http://minio/bucket", "must be a URL"),

@@ -3,9 +3,13 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from cijob_api.lines import Lines
+from cijob_gateway import streams
 from cijob_gateway.errors import Forbidden
 from cijob_gateway.logs.follows import Batch, End, Gap, Item, State
 from cijob_gateway.streams import HEARTBEAT, Stream, Terms, encode, events
@@ -115,3 +119,22 @@ def test_a_client_that_leaves_ends_the_follow_at_once() -> None:
         return sent
 
     assert asyncio.run(run()) == ["http.response.start", "http.response.body"]
+
+
+def test_who_waits_hears_news_soon_and_heartbeats_only_in_their_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "NEWS_SECONDS", 0.001)
+    told = [b"first", b"", b"second"]
+
+    async def news() -> bytes:
+        return told.pop(0)
+
+    async def run() -> list[bytes]:
+        wanted = replace(terms(heartbeat=0.002), news=news)
+        stream = events(items(then=asyncio.Event()), wanted)
+        said = [await anext(stream) for _ in range(3)]
+        await stream.aclose()
+        return said
+
+    assert asyncio.run(run()) == [b"first", HEARTBEAT, b"second"]
