@@ -43,6 +43,25 @@ def settle_git(control: str, workspace: str, known_hosts: str = "") -> None:
         os.close(file)
 
 
+def exit_code(control: str) -> int | None:
+    """The command's exit code as the wrapper noted it; None if it was killed before.
+
+    The job could have put anything there: it is neither followed nor waited for.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        file = os.open(f"{control}/exit-code", flags)
+    except OSError:
+        return None
+    try:
+        text = os.read(file, 16).strip()
+    except OSError:
+        return None
+    finally:
+        os.close(file)
+    return int(text) if text.isdigit() else None
+
+
 def say_ready(control: str) -> None:
     """Let the wrapper go on. By a rename: it must not see a file that is half made."""
     os.close(os.open(f"{control}/.ready", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))

@@ -93,10 +93,10 @@ def _try_once(archive: Archive, token: str, into: int, *, answer: float, ends: f
     """Ask once. Raises _Passing, _Differs, and what cannot pass."""
     os.ftruncate(into, 0)
     os.lseek(into, 0, os.SEEK_SET)
-    login = {"Authorization": f"Bearer {_read_token(token)}", "Accept": "application/zip"}
+    login = {"Authorization": f"Bearer {read_token(token)}", "Accept": "application/zip"}
     url = urlsplit(archive.url)
     where = url.netloc
-    connection = _connection(archive.url, min(answer, max(0.1, ends - time.monotonic())))
+    connection = connect(archive.url, min(answer, max(0.1, ends - time.monotonic())))
     try:
         connection.request("GET", url.path, headers=login)
         response = connection.getresponse()
@@ -112,14 +112,14 @@ def _try_once(archive: Archive, token: str, into: int, *, answer: float, ends: f
         connection.close()
 
 
-def _connection(url: str, timeout: float) -> HTTPConnection:
+def connect(url: str, timeout: float) -> HTTPConnection:
     """https trusts what SSL_CERT_FILE names, by OpenSSL's own default."""
     parts = urlsplit(url)
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     return kind(parts.hostname or "", parts.port, timeout=timeout)
 
 
-def _read_token(path: str) -> str:
+def read_token(path: str) -> str:
     """The token as it is now: the kubelet renews it while the agent runs."""
     try:
         with open(path) as file:  # noqa: PTH123  # pathlib would delay every start
@@ -131,7 +131,7 @@ def _read_token(path: str) -> str:
 def _refusal(where: str, response: HTTPResponse) -> Exception:
     """What an answer other than 200 means."""
     status = response.status
-    words = f"the gateway at {where} answered {status}: {_detail(response)}"
+    words = f"the gateway at {where} answered {status}: {detail(response)}"
     if status in (404, 410):
         return SourceNotFound(f"{words}; {AGAIN}")
     if status in (401, 403):
@@ -142,7 +142,7 @@ def _refusal(where: str, response: HTTPResponse) -> Exception:
     return AgentError(f"{words}; is the gateway of the agent's own version?")
 
 
-def _detail(response: HTTPResponse) -> str:
+def detail(response: HTTPResponse) -> str:
     """The words of a problem document (RFC 9457), or of the status line."""
     try:
         problem = json.loads(response.read(1 << 14))

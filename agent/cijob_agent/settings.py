@@ -1,5 +1,6 @@
 """The agent's environment, read once at the start and nowhere else, and the paths of its Pod."""
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -51,11 +52,28 @@ class Repository(NamedTuple):
     network: Mapping[str, str]  # whom to trust and how to get out, as variables for git
 
 
+class Artifact(NamedTuple):
+    """Files to keep."""
+
+    name: str
+    path: str
+    when: str  # Always, OnSuccess or OnFailure
+
+
+class Collect(NamedTuple):
+    """What is brought to the gateway at the job's end."""
+
+    url: str
+    artifacts: tuple[Artifact, ...]
+    junit: tuple[str, ...]  # globs of reports
+
+
 class Settings(NamedTuple):
     """What this Pod's agent is to do."""
 
     archive: Archive | None  # a job with artifacts only has no source
     repository: Repository | None
+    collect: Collect | None
     beside_the_job: bool  # False: in an init container, before it
     workspace_bytes: int
     start_timeout_seconds: int
@@ -69,6 +87,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         archive=_archive(environment) if environment.get("CIJOB_SOURCE_SHA256") else None,
         repository=_repository(environment) if environment.get("CIJOB_GIT_URL") else None,
+        collect=_collect(environment) if environment.get("CIJOB_COLLECT") else None,
         beside_the_job=prepare == "Parallel",
         workspace_bytes=_number(environment, "CIJOB_WORKSPACE_BYTES", 4 << 30),
         start_timeout_seconds=_number(environment, "CIJOB_START_TIMEOUT_SECONDS", 600),
@@ -76,15 +95,34 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
 
 def _archive(environment: Mapping[str, str]) -> Archive:
+    return Archive(
+        url=f"{_job_url(environment)}/source",
+        sha256=_text(environment, "CIJOB_SOURCE_SHA256").lower(),
+        size=_number(environment, "CIJOB_SOURCE_BYTES"),
+    )
+
+
+def _collect(environment: Mapping[str, str]) -> Collect:
+    """`CIJOB_COLLECT` is JSON, as the job's spec has it: `{"artifacts": […], "junit": […]}`."""
+    try:
+        said = json.loads(environment["CIJOB_COLLECT"])
+        artifacts = tuple(
+            Artifact(str(one["name"]), str(one["path"]), str(one.get("when") or "Always"))
+            for one in said.get("artifacts") or ()
+        )
+        junit = tuple(str(glob) for glob in said.get("junit") or ())
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BadSetting(f"CIJOB_COLLECT cannot be read: {error}") from error
+    return Collect(_job_url(environment), artifacts, junit)
+
+
+def _job_url(environment: Mapping[str, str]) -> str:
+    """The job's own endpoints at the gateway."""
     gateway = _text(environment, "CIJOB_GATEWAY").rstrip("/")
     if not gateway.startswith(("http://", "https://")):
         raise BadSetting(f"CIJOB_GATEWAY is {gateway!r}; it must be an http or https URL")
     namespace, job = _text(environment, "CIJOB_NAMESPACE"), _text(environment, "CIJOB_JOB")
-    return Archive(
-        url=f"{gateway}/internal/v1/namespaces/{namespace}/jobs/{job}/source",
-        sha256=_text(environment, "CIJOB_SOURCE_SHA256").lower(),
-        size=_number(environment, "CIJOB_SOURCE_BYTES"),
-    )
+    return f"{gateway}/internal/v1/namespaces/{namespace}/jobs/{job}"
 
 
 def _repository(environment: Mapping[str, str]) -> Repository:

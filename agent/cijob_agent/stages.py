@@ -1,4 +1,4 @@
-"""The agent's way through its stages: fetch, verify, unpack, ready, done.
+"""The agent's way through its stages: fetch, verify, unpack, ready, collect, done.
 
 Called by `__main__`. What a stage does is in the other modules; here is their order, what is said
 of each, and how the agent ends.
@@ -33,7 +33,7 @@ def run(environment: Mapping[str, str], paths: Paths) -> int:
             lifeline = _prepare(settings, paths, termination, held)
             # As long as the job that needs us; not for one that never begins.
             if lifeline and lifeline.begun(settings.start_timeout_seconds):
-                lifeline.await_end()
+                return _stay(settings, paths, termination, lifeline)
         termination.enter("done")
     except AgentError as error:
         termination.fail(error.reason, str(error))
@@ -66,7 +66,33 @@ def _prepare(
     # After the fact: killed in between, the job ends by name. The other way round it would wait
     # for a file that never comes, beside an agent that said all was well.
     termination.enter("ready", f"{brought} after {time.monotonic() - started:.2f} s")
-    return lifeline if offers_key else None
+    return lifeline if offers_key or settings.collect else None
+
+
+def _stay(settings: Settings, paths: Paths, termination: Termination, lifeline: Lifeline) -> int:
+    """Until the job's command has ended and what it leaves behind is collected; the exit code."""
+    plan = settings.collect
+    if plan is None:
+        lifeline.await_end()
+        termination.enter("done")
+        return 0
+    # While the command runs: it would be waited for at the end.
+    from cijob_agent.clocks import Clock  # noqa: PLC0415
+    from cijob_agent.collecting import collect  # noqa: PLC0415
+    from cijob_agent.delivery import Delivery  # noqa: PLC0415
+
+    clock = Clock()
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: clock.stop_soon())
+    lifeline.await_end()
+    clock.start()
+    termination.enter("collect")
+    way = Delivery(plan.url, paths.token, clock)
+    outcome = collect(plan, paths.workspace, way, clock, code=control.exit_code(paths.control))
+    if not outcome.told:
+        termination.fail(None, outcome.words)
+        return 1
+    termination.enter("done", outcome.words)
+    return 0
 
 
 def _offer_key(repository: Repository, paths: Paths, held: ExitStack) -> bool:

@@ -10,7 +10,7 @@ import os
 import sys
 
 LIMIT = 4096
-STAGES = ("fetch", "verify", "unpack", "ready", "done")
+STAGES = ("fetch", "verify", "unpack", "ready", "collect", "done")
 
 
 class Termination:

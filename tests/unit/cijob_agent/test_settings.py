@@ -24,11 +24,11 @@ def test_the_whole_environment_is_read() -> None:
         "a" * 64,
         12,
     )
-    assert settings[1:] == (None, False, 1000, 60)
+    assert settings[1:] == (None, None, False, 1000, 60)
 
 
 def test_an_empty_environment_is_a_job_without_a_source() -> None:
-    assert read_settings({}) == (None, None, True, 4 << 30, 600)
+    assert read_settings({}) == (None, None, None, True, 4 << 30, 600)
 
 
 def test_a_repository_is_read_with_whom_to_trust_on_the_way() -> None:
@@ -138,3 +138,22 @@ def test_a_ref_that_is_more_than_a_name_is_refused(ref: str) -> None:
 def test_a_wrong_value_is_named(name: str, value: str) -> None:
     with pytest.raises(BadSetting, match=name):
         read_settings({**GIVEN, "CIJOB_GIT_URL": "https://git.example.com/a", name: value})
+
+
+def test_what_is_collected_is_read_as_the_job_says_it() -> None:
+    said = '{"artifacts":[{"name":"a","path":"d/*","when":"OnFailure"},{"name":"b","path":"b"}]}'
+    found = read_settings({**GIVEN, "CIJOB_COLLECT": said}).collect
+    assert found == (
+        "http://cijob-gateway.cijob-system.svc:8081/internal/v1/namespaces/ci/jobs/tests",
+        (("a", "d/*", "OnFailure"), ("b", "b", "Always")),
+        (),
+    )
+    reports = read_settings({**GIVEN, "CIJOB_COLLECT": '{"junit":["*.xml"]}'}).collect
+    assert reports is not None
+    assert reports[1:] == ((), ("*.xml",))
+
+
+@pytest.mark.parametrize("said", ["{", "[]", '{"artifacts":[{"name":"a"}]}', '{"artifacts":7}'])
+def test_what_cannot_be_read_as_a_collection_is_a_bad_setting(said: str) -> None:
+    with pytest.raises(BadSetting, match="CIJOB_COLLECT"):
+        read_settings({**GIVEN, "CIJOB_COLLECT": said})

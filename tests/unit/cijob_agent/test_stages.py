@@ -6,13 +6,17 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from cijob_agent import clocks, control
 from cijob_agent.settings import Archive, Paths
 from cijob_agent.stages import run
+from unit.cijob_agent.collectors import Collector, serving
 from unit.cijob_agent.forging import Item, archive, link, listing
 from unit.cijob_agent.gateways import Answer, Gateway, body, problem, running, silent
 
@@ -44,13 +48,16 @@ class Pod:
         self.started: list[subprocess.Popen[bytes]] = []
 
     def start(self, given: Archive, **more: str) -> subprocess.Popen[bytes]:
+        return self.run(environment(given, **more))
+
+    def run(self, told: dict[str, str]) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-c", PROGRAM, *self.paths]
         process = subprocess.Popen(
             command,
             env={
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join(sys.path),
-                **environment(given, **more),
+                **told,
             },
             stderr=subprocess.DEVNULL,
         )
@@ -228,3 +235,120 @@ def test_killed_at_a_later_stage_that_stage_stays(
     assert pod.said()["stage"] == stage
     assert "reason" not in pod.said()
     assert not (pod.control / "ready").exists()
+
+
+# -- results -----------------------------------------------------------------------------------
+
+
+class Job:
+    """The wrapper's side of the control folder."""
+
+    def __init__(self, pod: Pod) -> None:
+        self.pod = pod
+        self.alive: int | None = None
+
+    def begin(self) -> None:
+        while not (self.pod.control / "ready").exists():
+            time.sleep(0.01)
+        self.alive = os.open(self.pod.control / "alive", os.O_RDWR)
+        os.write(self.alive, b"\n")
+
+    def end(self, code: str | None = "0\n") -> None:
+        assert self.alive is not None
+        if code is not None:
+            (self.pod.control / "exit-code").write_text(code)
+        os.close(self.alive)
+
+
+def told(collector: Collector, **plan: object) -> dict[str, str]:
+    return {
+        "CIJOB_GATEWAY": collector.url.partition("/internal")[0],
+        "CIJOB_NAMESPACE": "ci",
+        "CIJOB_JOB": "tests",
+        "CIJOB_COLLECT": json.dumps(plan),
+    }
+
+
+WHEELS = {
+    "artifacts": [
+        {"name": "wheel", "path": "wheel", "when": "OnSuccess"},
+        {"name": "log", "path": "log", "when": "OnFailure"},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "kept"),
+    [("0\n", "wheel"), ("3\n", "log"), (None, "log"), ("forged", "log"), ("00x", "log")],
+)
+def test_it_stays_until_the_job_ends_and_collects_by_its_exit_code(
+    pod: Pod, code: str | None, kept: str
+) -> None:
+    for name in ("wheel", "log"):
+        (pod.workspace / name).write_text(name)
+    with serving(Collector()) as collector:
+        process = pod.run(told(collector, **WHEELS))
+        job = Job(pod)
+        job.begin()
+        process.terminate()  # for the command: the agent goes on
+        assert collector.asked == []
+        assert process.poll() is None
+        job.end(code)
+        assert process.wait(timeout=30) == 0
+    assert list(collector.bodies) == [f"artifacts/{kept}"]
+    assert pod.said() == {"stage": "done", "message": "1 artifacts and 0 reports"}
+
+
+def test_an_exit_code_that_is_a_link_or_a_fifo_is_none(pod: Pod) -> None:
+    (pod.folder / "zero").write_text("0")
+    (pod.control / "exit-code").symlink_to(pod.folder / "zero")
+    assert control.exit_code(str(pod.control)) is None
+    (pod.control / "exit-code").unlink()
+    os.mkfifo(pod.control / "exit-code")
+    assert control.exit_code(str(pod.control)) is None
+
+
+def test_told_to_stop_before_the_job_begins_nothing_is_collected(pod: Pod) -> None:
+    with serving(Collector()) as collector:
+        process = pod.run(told(collector, **WHEELS))
+        while not (pod.control / "ready").exists():
+            assert process.poll() is None
+        process.terminate()
+        assert process.wait(timeout=30) == 143
+    assert collector.asked == []
+
+
+def test_killed_while_it_collects_that_stage_stays(pod: Pod) -> None:
+    (pod.workspace / "wheel").write_text("wheel")
+    with serving(Collector()) as collector:
+        collector.fails = lambda request: 503
+        process = pod.run(told(collector, **WHEELS))
+        job = Job(pod)
+        job.begin()
+        job.end()
+        while not collector.asked:
+            assert process.poll() is None
+        process.kill()
+        process.wait()
+    assert pod.said() == {"stage": "collect", "message": ""}
+
+
+def test_a_gateway_that_was_never_told_is_in_the_last_words(
+    pod: Pod, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clocks, "COLLECT_SECONDS", 2.5)
+    with serving(Collector()) as collector:
+        collector.fails = lambda request: 503
+        job = Job(pod)
+
+        def run_job() -> None:
+            job.begin()
+            job.end()
+
+        thread = threading.Thread(target=run_job)
+        thread.start()
+        assert run(told(collector, **WHEELS), pod.paths) == 1
+        thread.join()
+    assert pod.said()["stage"] == "collect"
+    assert "artifact wheel" in pod.said()["message"]
+    assert "503: words" in pod.said()["message"]
