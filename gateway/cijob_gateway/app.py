@@ -22,8 +22,10 @@ from cijob_gateway.parts import Parts
 from cijob_gateway.routes import (
     about,
     agents,
+    artifacts,
     buildjobs,
     buildstreams,
+    collections,
     events,
     health,
     jobs,
@@ -47,7 +49,7 @@ ABOUT = "Submit jobs, follow them, and get what they leave behind. Errors are RF
 def user_app(parts: Parts | None) -> FastAPI:
     """The user API. Without parts it can only describe itself."""
     app = _app("cijob", parts)
-    shown = (jobs, outcomes, logs, events, queue)
+    shown = (jobs, outcomes, logs, events, queue, artifacts)
     for part in (about, sources, *shown, buildjobs, buildstreams):
         app.include_router(part.router, responses=PROBLEMS)
     return app
@@ -56,8 +58,8 @@ def user_app(parts: Parts | None) -> FastAPI:
 def internal_app(parts: Parts) -> FastAPI:
     """What agents, the kubelet and Prometheus ask."""
     app = _app("cijob, internal", parts)
-    for router in (agents.router, health.router):
-        app.include_router(router)
+    for part in (agents, collections, health):
+        app.include_router(part.router)
     return app
 
 

@@ -11,6 +11,7 @@ Problem                      `detail` is fact + number + next step, for the pers
 ├── SourceMissing     409    upload the source, then ask again
 ├── SourceGone        410    it was there once
 ├── SourceTooLarge    413    over the limit; nothing was stored
+├── ResultTooLarge    413    a result of a job is over the limit; nothing was stored
 ├── DigestMismatch    422    the bytes are not those that were named; nothing was stored
 ├── IdempotencyMismatch 422  the same key came with another request
 ├── Invalid           422    the API server refused the job; its words
@@ -114,6 +115,12 @@ class SourceTooLarge(Problem):
     """The source is over the limit."""
 
     status, slug, title = 413, "source-too-large", "The source is too large"
+
+
+class ResultTooLarge(Problem):
+    """An artifact or a report is over the limit."""
+
+    status, slug, title = 413, "result-too-large", "The result is too large"
 
 
 class DigestMismatch(Problem):

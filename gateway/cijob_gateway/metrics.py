@@ -32,6 +32,18 @@ saved_bytes = Counter(
 fetched_bytes = Counter(
     "cijob_gateway_fetched_bytes", "Bytes of sources given to agents.", registry=REGISTRY
 )
+result_bytes = Counter(
+    "cijob_gateway_result_bytes",
+    "Bytes of artifacts and reports that were stored.",
+    ["kind"],
+    registry=REGISTRY,
+)
+served_bytes = Counter(
+    "cijob_gateway_artifact_served_bytes", "Bytes of artifacts given out.", registry=REGISTRY
+)
+collections = Counter(
+    "cijob_gateway_collections", "Collections that ended, by state.", ["state"], registry=REGISTRY
+)
 streams = Gauge("cijob_gateway_streams", "Event streams open now.", registry=REGISTRY)
 swept_sources = Counter(
     "cijob_gateway_swept_sources", "Sources removed as unused.", registry=REGISTRY

@@ -4,6 +4,8 @@ from cijob_kube.permissions import Need
 
 NEEDS = (
     Need("cijob.dev", "cijobs", ("get", "list", "watch", "create", "patch", "delete")),
+    # What jobs leave behind: status.results but for logs and failure.
+    Need("cijob.dev", "cijobs", ("patch",), subresource="status"),
     Need("cijob.dev", "cijobtemplates", ("get", "list", "watch")),
     Need("", "pods", ("get",)),
     Need("", "pods", ("get",), subresource="log"),

@@ -38,6 +38,8 @@ class Settings:
     s3: S3Settings
     max_source_bytes: int
     source_ttl_seconds: float
+    max_artifact_bytes: int = 2048 * MIB
+    max_artifacts_bytes: int = 4096 * MIB  # of one attempt together
     build_namespace: str = ""  # of the Build Job API's jobs; empty: it is off
     pool: CIPoolSpec = field(default_factory=lambda: CIPoolSpec(max_concurrent=10))
     """The one there is while there is no CIPool: the operator's."""
@@ -69,6 +71,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         s3=read_s3(environment),
         max_source_bytes=int(read_number(environment, "CIJOB_MAX_SOURCE_BYTES", 200 * MIB)),
         source_ttl_seconds=read_number(environment, "CIJOB_SOURCE_TTL_SECONDS", 7 * 86400),
+        max_artifact_bytes=int(read_number(environment, "CIJOB_MAX_ARTIFACT_BYTES", 2048 * MIB)),
+        max_artifacts_bytes=int(read_number(environment, "CIJOB_MAX_ARTIFACTS_BYTES", 4096 * MIB)),
         build_namespace=builds,
         pool=_pool(environment),
         aging_seconds=read_number(environment, "CIJOB_AGING_SECONDS", AGING_SECONDS),

@@ -1,4 +1,4 @@
-"""S3: where uploaded sources are kept, streamed in and out with constant memory.
+"""S3: where sources and results are kept, streamed in and out with constant memory.
 
 `<namespace>/source/<sha256>.zip`: never shared between namespaces, since who knows a digest must
 not be able to read another team's code. The `minio` client is synchronous: it works in threads of
@@ -54,6 +54,12 @@ class Content:
     metadata: Mapping[str, str]
 
 
+def too_large(size: int, limit: int) -> SourceTooLarge:
+    """The answer to a source over the limit."""
+    words = f"the source has {size / MIB:.0f} MiB or more, the limit is {limit / MIB:.0f} MiB"
+    return SourceTooLarge(f"{words}; add build outputs to .ciignore", limitBytes=limit)
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What an upload must be: at most so many bytes, and with that digest if one is named."""
@@ -61,6 +67,8 @@ class Wanted:
     limit: int
     sha256: str | None = None
     size: int | None = None
+    kind: str = "application/zip"
+    problem: Callable[[int, int], Problem] = too_large  # what to say of its size and the limit
 
 
 def source_name(namespace: str, sha256: str) -> str:
@@ -86,6 +94,8 @@ class Store:
         )
         self._threads = ThreadPoolExecutor(16, "s3")
         self._uploads = ThreadPoolExecutor(UPLOADS, "upload")
+        # Nobody who submits waits for what other jobs leave behind.
+        self._results = ThreadPoolExecutor(UPLOADS, "result")
 
     async def prepare(self) -> None:
         """Make the bucket unless it is there. Raises Down."""
@@ -126,8 +136,10 @@ class Store:
             response.close()
             response.release_conn()
 
-    async def write(self, name: str, body: AsyncIterator[bytes], wanted: Wanted) -> tuple[str, int]:
-        """Store a body under a name; its digest and size.
+    async def write(
+        self, name: str, body: AsyncIterator[bytes], wanted: Wanted, *, result: bool = False
+    ) -> tuple[str, int]:
+        """Store a body under a name; its digest and size. `result`: it is a job's, not a user's.
 
         The object appears only when all of it is there and right. Raises SourceTooLarge,
         DigestMismatch, SlowUpload or Down, and then nothing is stored.
@@ -140,12 +152,12 @@ class Store:
             name,
             source,  # type: ignore[arg-type]  # only `read` is asked for
             length,
-            content_type="application/zip",
+            content_type=wanted.kind,
             part_size=PART_BYTES,
             num_parallel_uploads=1,
         )
         try:
-            await self._call(put, threads=self._uploads)
+            await self._call(put, threads=self._results if result else self._uploads)
         except Exception:
             if source.problem:
                 raise source.problem from None
@@ -290,7 +302,7 @@ class _Body:
 
     def _check(self) -> None:
         if self.size > self._wanted.limit:
-            self._fail(too_large(self.size, self._wanted.limit))
+            self._fail(self._wanted.problem(self.size, self._wanted.limit))
         whole = self._ended or self.size == self._wanted.size
         if whole and self._wanted.sha256 not in {None, self.digest}:
             words = f"the {self.size} bytes that came have the digest {self.digest}"
@@ -299,12 +311,6 @@ class _Body:
     def _fail(self, problem: Problem) -> NoReturn:
         self.problem = problem
         raise problem
-
-
-def too_large(size: int, limit: int) -> SourceTooLarge:
-    """The answer to a source over the limit."""
-    words = f"the source has {size / MIB:.0f} MiB or more, the limit is {limit / MIB:.0f} MiB"
-    return SourceTooLarge(f"{words}; add build outputs to .ciignore", limitBytes=limit)
 
 
 def _metadata(headers: Mapping[str, str]) -> dict[str, str]:

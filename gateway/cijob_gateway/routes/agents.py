@@ -10,10 +10,10 @@ from cijob_api.parts import Archive
 from cijob_api.resolve import merge
 from cijob_gateway import metrics
 from cijob_gateway.errors import Forbidden, NotFound
-from cijob_gateway.login import Caller
 from cijob_gateway.parts import Given, Name, Namespace, Parts
 from cijob_gateway.store import Store, Stored, source_name
 from cijob_gateway.streams import Stream
+from cijob_gateway.watches import Json
 from cijob_kube.errors import Gone
 
 router = APIRouter(prefix="/internal/v1/namespaces/{namespace}/jobs/{name}", tags=["agents"])
@@ -24,9 +24,7 @@ POD_UID = "authentication.kubernetes.io/pod-uid"
 @router.get("/source", summary="The job's source")
 async def source(namespace: Namespace, name: Name, request: Request, given: Given) -> Response:
     """The zip, to the agent of that job's running Pod."""
-    agent = await given.login.agent(request.headers.get("Authorization"))
-    job = CIJob.parse(await given.jobs.body(namespace, name))
-    await _require_own(given, agent, job)
+    job, _ = await own_pod(given, namespace, name, request)
     archive = _archive(given, job)
     stored = await given.store.find(source_name(namespace, archive.sha256))
     if stored is None:
@@ -41,33 +39,40 @@ async def _counted(store: Store, stored: Stored) -> AsyncGenerator[bytes, None]:
         yield chunk
 
 
-async def _require_own(given: Parts, agent: Caller, job: CIJob) -> None:
-    """Raise Forbidden unless the token is of a running Pod of this very job.
+async def own_pod(given: Parts, namespace: str, name: str, request: Request) -> tuple[CIJob, Json]:
+    """The job, and the running Pod of it whose token came with the request.
 
-    A token outlives its Pod by seconds: the Pod is looked at, and its UID compared.
+    Raises Forbidden for any other token. One outlives its Pod by seconds: the Pod is looked at, and
+    its UID compared.
     """
+    agent = await given.login.agent(request.headers.get("Authorization"))
+    job = CIJob.parse(await given.jobs.body(namespace, name))
     metadata = job.metadata
     refused = Forbidden(f"this token is not of a running Pod of job {metadata.name}")
     if not agent.user.startswith(f"system:serviceaccount:{metadata.namespace}:"):
         raise refused
-    name = agent.said(POD_NAME)
-    path = f"/api/v1/namespaces/{metadata.namespace}/pods/{name}"
-    if not name.startswith(f"{metadata.name}-"):
+    pod_name = agent.said(POD_NAME)
+    if not pod_name.startswith(f"{metadata.name}-"):
         raise refused
     try:
-        pod = await given.api.get(path)
+        pod = await given.api.get(f"/api/v1/namespaces/{metadata.namespace}/pods/{pod_name}")
     except Gone:
         raise refused from None
+    if pod["metadata"]["uid"] != agent.said(POD_UID) or not _is_of(pod, job):
+        raise refused
+    return job, pod
+
+
+def _is_of(pod: Json, job: CIJob) -> bool:
+    """Whether a Pod is one of the job's, and has not ended."""
     owners = [owner.get("uid") for owner in pod["metadata"].get("ownerReferences") or ()]
     labels = pod["metadata"].get("labels") or {}
-    own = (
-        pod["metadata"]["uid"] == agent.said(POD_UID)
-        and metadata.uid in owners
-        and labels.get(names.LABEL_JOB) == metadata.name
+    return (
+        job.metadata.uid in owners
+        and labels.get(names.LABEL_JOB) == job.metadata.name
+        and labels.get(names.LABEL_ATTEMPT, "").isdecimal()
         and (pod.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}
     )
-    if not own:
-        raise refused
 
 
 def _archive(given: Parts, job: CIJob) -> Archive:

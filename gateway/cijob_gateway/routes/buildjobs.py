@@ -25,8 +25,8 @@ from cijob_gateway.buildqueues import QueueStatus, Status, queue_status, status_
 from cijob_gateway.errors import Invalid, JobFinished, NotFound
 from cijob_gateway.login import Caller, Right
 from cijob_gateway.parts import Called, Parts
+from cijob_gateway.ranges import begun
 from cijob_gateway.records import Records
-from cijob_gateway.routes.logs import begun
 from cijob_gateway.submissions import Identity
 from cijob_gateway.watches import Json
 

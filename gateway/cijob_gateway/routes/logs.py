@@ -5,10 +5,8 @@ The text of a job that has ended has a length and a digest, and can be had in ra
 
 import re
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import replace
 from datetime import datetime, timedelta
-from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -20,13 +18,13 @@ from cijob_gateway import streams
 from cijob_gateway.errors import BadRequest
 from cijob_gateway.logs.archivedtexts import ArchivedText, archived_text
 from cijob_gateway.parts import Call, Called, Name, Namespace
+from cijob_gateway.ranges import Body, begun, ranged
 from cijob_gateway.routes.queue import news_of
 from cijob_gateway.watches import Json
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}/jobs/{name}/logs", tags=["logs"])
 EVENTS = "text/event-stream"
 PLAIN = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 _DURATION = re.compile(r"(?:\d{1,9}[smhd]?)+", re.ASCII)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST_AGE = 1000 * 365 * 86400  # before any log; times end with the year 1
@@ -66,9 +64,8 @@ async def logs(
     as_events = EVENTS in call.request.headers.get("Accept", "")
     if wanted.whole and not (last or as_events):
         text = await archived_text(call.parts.store, job, wanted.attempt)
-        ranged = call.request.headers.get("Range")
-        if text and (text.complete or ranged):
-            return await _ranged(call, text, ranged)
+        if text and (text.complete or call.request.headers.get("Range")):
+            return await ranged(call.request, _body(text))
     if call.request.method == "HEAD":
         return streams.Stream(_nothing(), PLAIN)
     items = call.parts.follows.follow(
@@ -132,38 +129,12 @@ def _time(text: str, now: datetime) -> str:
     return read.timestamps[0].decode()
 
 
-async def _ranged(call: Call, text: ArchivedText, wanted: str | None) -> Response:
-    """A text, or the range of it that was asked for."""
-    size = text.size
-    start, stop = _bounds(wanted, size) or (0, size)
-    headers = {**PLAIN, "Accept-Ranges": "bytes"}
+def _body(text: ArchivedText) -> Body:
+    """A text as what ranges are taken of."""
+    headers = dict(PLAIN)
     if text.digest:
         headers |= {"Repr-Digest": text.digest, "ETag": f'"{text.digest[9:-1]}"'}
-    if start >= stop and size:
-        refused = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
-        return Response(
-            status_code=refused, headers={**headers, "Content-Range": f"bytes */{size}"}
-        )
-    if call.request.method == "HEAD":
-        answer = Response(headers=headers)
-    else:
-        answer = streams.Stream(await begun(text.read(start, stop)), headers)
-    answer.headers["Content-Length"] = str(stop - start)
-    if (start, stop) != (0, size):
-        answer.status_code = HTTPStatus.PARTIAL_CONTENT
-        answer.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
-    return answer
-
-
-def _bounds(wanted: str | None, size: int) -> tuple[int, int] | None:
-    """Where one range begins and ends; None for no range, and for what is none or several."""
-    found = _RANGE.fullmatch(wanted or "")
-    if found is None or not (found[1] or found[2]):
-        return None
-    if not found[1]:
-        return max(size - int(found[2]), 0), size
-    start, last = int(found[1]), int(found[2] or size)
-    return (start, min(last + 1, size)) if last >= start else None
+    return Body(text.size, headers, text.read)
 
 
 async def _nothing() -> AsyncGenerator[bytes, None]:
@@ -171,19 +142,3 @@ async def _nothing() -> AsyncGenerator[bytes, None]:
     chunks: tuple[bytes, ...] = ()
     for chunk in chunks:
         yield chunk
-
-
-async def begun(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """The same chunks; the first has come. Raises what reading it raised."""
-
-    async def whole() -> AsyncGenerator[bytes, None]:
-        async with aclosing(chunks):
-            head = await anext(chunks, b"")
-            yield b""
-            yield head
-            async for chunk in chunks:
-                yield chunk
-
-    begun = whole()
-    await anext(begun)  # one that was never begun would not be closed either
-    return begun

@@ -1,34 +1,13 @@
-"""What a request for a log may say: ranges and times."""
+"""What a request for a log may say: times."""
 
 from datetime import UTC, datetime
 
 import pytest
 
 from cijob_gateway.errors import BadRequest
-from cijob_gateway.routes.logs import _bounds, _time
+from cijob_gateway.routes.logs import _time
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("asked", "wanted"),
-    [
-        (None, None),
-        ("bytes=0-", (0, 100)),
-        ("bytes=0-0", (0, 1)),
-        ("bytes=10-19", (10, 20)),
-        ("bytes=90-1000", (90, 100)),
-        ("bytes=-7", (93, 100)),
-        ("bytes=-1000", (0, 100)),
-        ("bytes=100-", (100, 100)),  # nothing is there: 416
-        ("bytes=5-3", None),
-        ("bytes=-", None),
-        ("bytes=0-1,5-6", None),
-        ("lines=0-1", None),
-    ],
-)
-def test_a_range_is_read_as_rfc_9110_says(asked: str | None, wanted: object) -> None:
-    assert _bounds(asked, 100) == wanted
 
 
 @pytest.mark.parametrize(
