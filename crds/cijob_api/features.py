@@ -11,8 +11,6 @@ from cijob_api.specs import Recipe
 Use = Callable[[Recipe], object]
 
 NOT_BUILT: dict[str, Use] = {
-    "artifacts": lambda spec: spec.artifacts,
-    "reports": lambda spec: spec.reports and spec.reports.junit,
     "cache": lambda spec: spec.cache,
 }
 

@@ -25,6 +25,8 @@ ANNOTATION_GROUP = "cijob.dev/concurrency-group"
 ANNOTATION_SUPERSEDES = "cijob.dev/supersedes"
 # Whether the wrapper runs a `command`, whose exit codes 126 and 127 mean that it cannot start.
 ANNOTATION_WRAPPED_COMMAND = "cijob.dev/wrapped-command"
+# Whether the agent collects artifacts or reports at the end.
+ANNOTATION_COLLECTS = "cijob.dev/collects"
 # Written by the same patch that lowers a Pod's deadline: why we stopped it.
 ANNOTATION_STOP = "cijob.dev/stop-reason"
 # Written by the gateway: the request that made a job, which job it repeats, how many failed tests

@@ -79,7 +79,12 @@ class Resolved(Model):
     @property
     def needs_agent(self) -> bool:
         """Whether an agent runs beside the job."""
-        return bool(self.source or self.artifacts or (self.reports and self.reports.junit))
+        return bool(self.source) or self.collects
+
+    @property
+    def collects(self) -> bool:
+        """Whether there is something to collect at its end."""
+        return bool(self.artifacts or (self.reports and self.reports.junit))
 
 
 def resolve(
@@ -180,7 +185,7 @@ def unrunnable(said: Recipe) -> Refusal | None:
     """What a merged recipe lacks to be run anywhere, if anything."""
     if not said.image:
         return Refusal(Reason.ADMISSION_DENIED, "neither the job nor its template names an image")
-    agent = said.source or said.artifacts or (said.reports and said.reports.junit)
+    agent = said.source or said.artifacts or _junit(said)
     if agent and not said.command and not said.script:
         init = said.prepare == parts.Prepare.INIT and not said.artifacts and not said.reports
         if not (init and said.source):
@@ -189,4 +194,14 @@ def unrunnable(said: Recipe) -> Refusal | None:
                 "a job with a source, artifacts or reports needs a command or a script, "
                 "or prepare: Init with a source only",
             )
+    if said.prepare == parts.Prepare.INIT and (said.artifacts or _junit(said)):
+        return Refusal(
+            Reason.ADMISSION_DENIED,
+            "with prepare: Init the command runs alone, and nobody is there to keep artifacts or "
+            "reports; leave prepare out",
+        )
     return None
+
+
+def _junit(said: Recipe) -> list[str]:
+    return (said.reports.junit or []) if said.reports else []

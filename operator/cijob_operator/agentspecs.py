@@ -4,6 +4,7 @@ Used by `podspecs`. What the agent is told stands in its environment, what it sa
 termination message, and what it shares with the job in two volumes.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,7 +155,18 @@ def _environment(job: CIJob, resolved: Resolved, settings: PodSettings) -> dict[
         told["CIJOB_SOURCE_BYTES"] = str(archive.size_bytes)
     if git := _git(resolved):
         told |= _git_environment(git)
+    if resolved.collects:
+        told["CIJOB_COLLECT"] = verbatim(_collect(resolved))
     return told
+
+
+def _collect(resolved: Resolved) -> str:
+    """What the agent collects at the end, as JSON."""
+    artifacts = [
+        one.model_dump(mode="json", by_alias=True, exclude_none=True) for one in resolved.artifacts
+    ]
+    junit = (resolved.reports.junit or []) if resolved.reports else []
+    return json.dumps({"artifacts": artifacts, "junit": junit}, separators=(",", ":"))
 
 
 def _git_environment(git: Git) -> dict[str, str]:

@@ -12,6 +12,7 @@ from cijob_api.resolve import merge, retry_policy, time_to_live
 from cijob_api.specs import Recipe
 from cijob_api.statuses import Attempt, Retries
 from cijob_operator import statuses
+from cijob_operator.collecting import is_late
 from cijob_operator.decisions import Decision, Observation, Policy, Stop
 from cijob_operator.podviews import PodView
 from cijob_operator.sources import late_commit, ran_on, with_source
@@ -28,10 +29,14 @@ def close(seen: Observation, pod: PodView, end: Ending, now: datetime) -> Decisi
     retries = _spent(seen, end)
     if retries is not None:
         closed = statuses.close_attempt(pod, end, now)
-        return end_rest(_repeat(seen, closed, retries, now=now), (pod,))
-    status = statuses.finished(seen.job, end, now, pod=pod)
-    status = with_source(status, ran_on(_said(seen), pod))
-    return end_rest(Decision(status=status, again=_expiry(seen, end, now)), (pod,))
+        decision = _repeat(seen, closed, retries, now=now)
+    else:
+        status = statuses.finished(seen.job, end, now, pod=pod)
+        status = with_source(status, ran_on(_said(seen), pod))
+        decision = Decision(status=status, again=_expiry(seen, end, now))
+    decision = end_rest(decision, (pod,))
+    late = (Stop(pod, end.reason),) if is_late(seen, pod) else ()
+    return replace(decision, stops=(*decision.stops, *late))
 
 
 def end_rest(decision: Decision, pods: tuple[PodView, ...]) -> Decision:

@@ -17,6 +17,7 @@ from cijob_api.resolve import merge, resolve, unrunnable
 from cijob_api.specs import Recipe
 from cijob_operator import statuses
 from cijob_operator.closing import backoff_due, clean_up, close, close_lost, end_rest, finish
+from cijob_operator.collecting import awaited, known_end, with_missing
 from cijob_operator.decisions import Decision, Observation, Policy, Stop
 from cijob_operator.podspecs import pod as pod_manifest
 from cijob_operator.podviews import PodView
@@ -191,8 +192,10 @@ def _obstacle_ends(seen: Observation) -> datetime | None:
 
 def _watch(seen: Observation, pod: PodView, now: datetime) -> Decision:
     """An attempt is under way: has it ended, must it be stopped, is there news?"""
-    if end := ending(pod, now):
-        return close(seen, pod, end, now)
+    if end := known_end(seen, pod) or ending(pod, now):
+        if waits := awaited(seen, pod, end, now):
+            return Decision(collecting=waits, again=waits.until)
+        return close(seen, pod, with_missing(seen, pod, end), now)
     if seen.job.spec.desired_state == DesiredState.CANCELLED and not pod.stop:
         return _stop(seen, pod, Reason.CANCELLED, now)
     if seen.superseded_by and not pod.stop:

@@ -16,6 +16,7 @@ from cijob_api.specs import CIPoolSpec
 from cijob_api.statuses import CIJobStatus
 from cijob_operator.agentspecs import PodSettings
 from cijob_operator.podviews import PodView
+from cijob_operator.verdicts import Ending
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,18 @@ class Obstacle:
     reason: Reason
     message: str
     again: datetime | None  # None: trying again cannot help
+
+
+@dataclass(frozen=True)
+class Collecting:
+    """An attempt that has ended and whose results are on their way."""
+
+    pod_uid: str
+    attempt: int
+    end: Ending  # as it was seen first
+    since: datetime
+    until: datetime
+    agent_ended: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,7 @@ class Observation:
     intended: int = 0  # the attempt whose intent this process wrote and whose Pod it will create
     obstacle: Obstacle | None = None
     told: datetime | None = None  # when this process last wrote about the job
+    collecting: Collecting | None = None  # what this process waits for
 
 
 @dataclass(frozen=True)
@@ -71,4 +85,5 @@ class Decision:
     delete_job: bool = False
     wants: Waiting | None = None  # it could start now, if it were admitted
     holds_place: bool = False  # its containers run, or are about to
+    collecting: Collecting | None = None  # wait for results; the containers have ended
     again: datetime | None = None  # look again then, at the latest

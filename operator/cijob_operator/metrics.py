@@ -21,6 +21,13 @@ queue_seconds = Histogram(
 run_seconds = Histogram(
     "cijob_job_run_seconds", "From start to end of jobs.", buckets=SECONDS, registry=REGISTRY
 )
+collection_seconds = Histogram(
+    "cijob_collection_seconds",
+    "From the end of a job's container until its results were collected, or given up.",
+    ["result"],
+    buckets=(0.03, 0.1, 0.3, 1, 3, 10, 30, 60),
+    registry=REGISTRY,
+)
 reconcile_seconds = Histogram(
     "cijob_reconcile_seconds",
     "One round of observe, decide, act.",

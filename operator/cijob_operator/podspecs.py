@@ -74,6 +74,8 @@ def _metadata(job: CIJob, resolved: Resolved, attempt: int) -> Json:
             annotations[names.ANNOTATION_SUPERSEDES] = "true"
     if _is_wrapped(resolved) and resolved.command:
         annotations[names.ANNOTATION_WRAPPED_COMMAND] = "true"
+    if resolved.collects:
+        annotations[names.ANNOTATION_COLLECTS] = "true"
     if resolved.template:
         labels[names.LABEL_TEMPLATE] = resolved.template.partition("/")[0]
         annotations[names.ANNOTATION_TEMPLATE_GENERATION] = resolved.template

@@ -84,6 +84,7 @@ class PodView:
     unschedulable: str = ""  # the scheduler's words
     disruption: str = ""  # the reason of the condition DisruptionTarget
     wrapped_command: bool = False  # its wrapper runs a command, not a script
+    collects: bool = False  # its agent collects results after the job's end
     container: ContainerView | None = None
     agent: AgentView | None = None
     gone: bool = False  # deleted; this is what was seen last
@@ -144,6 +145,7 @@ def view(body: Json) -> PodView:
         unschedulable=_unschedulable(conditions.get("PodScheduled") or {}),
         disruption=_disruption(conditions.get("DisruptionTarget") or {}),
         wrapped_command=notes.get(names.ANNOTATION_WRAPPED_COMMAND) == "true",
+        collects=notes.get(names.ANNOTATION_COLLECTS) == "true",
         container=_container(status.get("containerStatuses"), "job"),
         agent=_agent(status),
     )

@@ -16,8 +16,9 @@ from cijob_kube.errors import ApiError, Conflict, Gone, LeaseLost, Unavailable
 from cijob_operator import metrics
 from cijob_operator.act import Actor
 from cijob_operator.cache import Broken, Cache, Key
+from cijob_operator.collecting import is_collected
 from cijob_operator.decide import decide
-from cijob_operator.decisions import Decision, Observation, Obstacle, Policy
+from cijob_operator.decisions import Collecting, Decision, Observation, Obstacle, Policy
 from cijob_operator.jobqueue import ADMISSION, POOLS, JobQueue, holding_of
 from cijob_operator.poolstatuses import GATHER_SECONDS
 from cijob_operator.times import later
@@ -54,6 +55,7 @@ class Reconciler:
         self._intended: dict[Key, int] = {}
         self._obstacles: dict[Key, Obstacle] = {}
         self._told: dict[Key, datetime] = {}  # when something was written about it
+        self._collecting: dict[Key, Collecting] = {}
         self._began: dict[Key, float] = {}
 
     def start(self) -> None:
@@ -135,6 +137,7 @@ class Reconciler:
             self._told[key] = now
         if seen.job.status.phase.is_final:
             self._told.pop(key, None)
+        self._note_collection(seen.job, decision, now)
         self._note(seen.job, decision, obstacle)
         if decision.again:
             self._queue.add_later(key, (decision.again - now).total_seconds())
@@ -166,7 +169,18 @@ class Reconciler:
             intended=self._intended.get(key, 0),
             obstacle=self._obstacles.get(key),
             told=self._told.get(key),
+            collecting=self._collecting.get(key),
         )
+
+    def _note_collection(self, job: CIJob, decision: Decision, now: datetime) -> None:
+        """Remember what is waited for; measure how long, once it has come or will not."""
+        waited = self._collecting.pop(job.key, None)
+        if decision.collecting:
+            self._collecting[job.key] = decision.collecting
+        elif waited:
+            result = "collected" if is_collected(job, waited.attempt) else "missing"
+            seconds = (now - waited.since).total_seconds()
+            metrics.collection_seconds.labels(result).observe(seconds)
 
     def _note(self, job: CIJob, decision: Decision, obstacle: Obstacle | None) -> None:
         """Remember what the decision means for places and for the next look."""
@@ -212,6 +226,7 @@ class Reconciler:
         self._intended.pop(key, None)
         self._obstacles.pop(key, None)
         self._told.pop(key, None)
+        self._collecting.pop(key, None)
         if self._jobs.let_go(key):
             self._queue.add(ADMISSION)
 

@@ -256,10 +256,6 @@ NEEDS_COMMAND: dict[str, tuple[dict[str, Any], bool]] = {
     "artifacts": ({"artifacts": [{"name": "a", "path": "a"}]}, True),
     "reports": ({"reports": {"junit": ["*.xml"]}}, True),
     "source before the job": ({"source": SOURCE, "prepare": "Init"}, False),
-    "source before the job, and reports": (
-        {"source": SOURCE, "prepare": "Init", "reports": {"junit": ["*.xml"]}},
-        True,
-    ),
     "reports without globs": ({"reports": {}}, False),
 }
 
@@ -270,6 +266,17 @@ def test_what_needs_a_command(job: dict[str, Any], needed: bool) -> None:  # noq
     assert (isinstance(outcome, Refusal) and outcome.reason is Reason.COMMAND_MISSING) == needed
     assert accepted({**job, "command": ["make"]})
     assert accepted(job, {"script": "make"})
+
+
+@pytest.mark.parametrize("wanted", ["artifacts", "reports"])
+@pytest.mark.parametrize("command", [{}, {"command": ["make"]}])
+def test_nobody_keeps_results_of_a_command_that_runs_alone(
+    wanted: str, command: dict[str, Any]
+) -> None:
+    job, _ = NEEDS_COMMAND[wanted]
+    outcome = resolved({**job, **command, "source": SOURCE, "prepare": "Init"})
+    assert isinstance(outcome, Refusal)
+    assert accepted({**job, "command": ["make"], "source": SOURCE}) is not None
 
 
 def test_what_cannot_be_run_is_said_before_what_does_not_fit_and_that_before_the_policy() -> None:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from cijob_api.reasons import Reason
 from cijob_operator.act import status_patch
 from cijob_operator.decide import decide
-from cijob_operator.decisions import Decision, Observation, Obstacle, Policy
+from cijob_operator.decisions import Collecting, Decision, Observation, Obstacle, Policy
 from cijob_operator.podviews import AgentView, view
 from cijob_operator.times import format_time
+from cijob_operator.verdicts import Ending
 from unit.cijob_operator.builders import (
     NOON,
     after,
@@ -31,6 +32,7 @@ from unit.cijob_operator.builders import (
 )
 
 RESULTS = {"logs": {"lines": 7}, "tests": {"summary": "7 of 7", "total": 7}}
+COLLECTED = {**RESULTS, "collection": {"attempt": 1, "state": "Complete"}}
 STATUSES: list[dict[str, Any]] = [
     {},
     {"phase": "Queued", "reason": "WaitingForCapacity"},
@@ -81,6 +83,14 @@ PODS = [
     running(agent=agent(0, stage="done")),
     starting("PodInitializing", agent=replace(agent(1), before=True)),
     refused("OutOfcpu"),
+    ended(1, agent=agent(), collects=True),
+    ended(0, agent=agent(), collects=True, deleting=after(20)),
+    ended(1, agent=agent(0, stage="done"), collects=True),
+    ended(1, agent=agent(137, stage="collect"), collects=True, gone=True),
+]
+WAITS = [
+    Collecting("pod-uid-1", 1, Ending(Reason.COMMAND_FAILED, "exit code 1", 1), ago(70 - s), at)
+    for s, at in ((60, after(50)), (0, ago(10)))
 ]
 OBSTACLES = [
     Obstacle(Reason.QUOTA_EXCEEDED, "exceeded quota", after(15)),
@@ -91,7 +101,8 @@ OBSTACLES = [
 @st.composite
 def observations(draw: st.DrawFn, statuses: list[dict[str, Any]] = STATUSES) -> Observation:
     """Any job in any state with any Pod."""
-    status = {**draw(st.sampled_from(statuses)), "results": RESULTS}
+    results = draw(st.sampled_from([RESULTS, COLLECTED]))
+    status = {**draw(st.sampled_from(statuses)), "results": results}
     retry = {
         "limit": draw(st.integers(0, 2)),
         "infrastructureLimit": draw(st.integers(0, 2)),
@@ -118,6 +129,7 @@ def observations(draw: st.DrawFn, statuses: list[dict[str, Any]] = STATUSES) -> 
         superseded_by=draw(st.sampled_from(["", "", "newer"])),
         intended=draw(st.integers(0, 2)),
         obstacle=draw(st.sampled_from([None, None, *OBSTACLES])),
+        collecting=draw(st.sampled_from([None, *WAITS])),
     )
 
 
@@ -146,6 +158,7 @@ def applied(seen: Observation, decision: Decision) -> Observation:
         intended=0 if decision.create else (decision.intend or seen.intended),
         obstacle=None if decision.create else seen.obstacle,
         told=NOON if decision.status else seen.told,
+        collecting=decision.collecting,
         place="default" if (seen.place and not decision.status) or decision.holds_place else "",
     )
 
