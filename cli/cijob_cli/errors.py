@@ -14,6 +14,7 @@
     ├── Rejected            whoever runs the gateway: an answer that nobody expects
     ├── SourceMissing       nobody: upload, then post again
     ├── LogIncomplete       nobody: lines are missing
+    ├── Damaged             whoever runs the gateway: bytes are not those that were stored
     └── WaitTimedOut        the caller, who set that limit
 
 A message is a fact, a number where there is one, and the next step.
@@ -84,6 +85,10 @@ class SourceMissing(CIError):
 
 class LogIncomplete(CIError):
     """Lines of the log are missing."""
+
+
+class Damaged(CIError):
+    """An artifact's bytes are not those that were stored."""
 
 
 class WaitTimedOut(CIError):

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cijob_cli.connecting import Connection
-from cijob_cli.errors import CIError
+from cijob_cli.errors import CIError, Rejected
 from cijob_cli.events import Event
 from cijob_cli.transport import Call, Transport
 
@@ -156,6 +156,28 @@ class Gateway:
         with self.transport.open(call) as response:
             digest = response.headers.get("repr-digest", "")
             yield Text(response.iter_bytes(_TEXT_BYTES), digest)
+
+    def artifacts(self, name: str, attempt: int | None) -> dict[str, Any]:
+        """What a job left behind, also of one that is gone. Raises NotFound."""
+        query = (("attempt", str(attempt)),) if attempt else ()
+        return dict(self._get(self._path("jobs", name, "artifacts"), query))
+
+    @contextmanager
+    def artifact(
+        self, name: str, artifact: str, place: tuple[int, int, str]
+    ) -> Iterator[Iterator[bytes]]:
+        """An artifact's bytes: of that attempt, from that one on, if it still has that sha256."""
+        attempt, start, sha256 = place
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+        if start:
+            headers |= {"Range": f"bytes={start}-", "If-Range": f'"{sha256}"'}
+        path = self._path("jobs", name, "artifacts", artifact)
+        with self.transport.open(
+            Call("GET", path, (("attempt", str(attempt)),), headers=headers)
+        ) as response:
+            if start and response.status_code != 206:
+                raise Rejected(f"the artifact {artifact!r} is not the one that was begun")
+            yield response.iter_raw()  # as it comes: what is there when it breaks is kept
 
     def _get(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> Mapping[str, Any]:
         return dict(self.transport.ask(Call("GET", path, query)).body)

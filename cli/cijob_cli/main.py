@@ -29,6 +29,7 @@ COMMANDS = {
     "get": "Show a job.",
     "cancel": "Stop a job for good.",
     "retry": "Run a job again, with the same source.",
+    "artifacts": "What a job left behind: list it, download it.",
     "templates": "List what can be submitted.",
     "doctor": "Check the way to the gateway, and your rights.",
     "config": "Read and change the settings file.",

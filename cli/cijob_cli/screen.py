@@ -105,14 +105,14 @@ class Screen:
         )
 
     @contextmanager
-    def progress(self, chunks: Iterator[bytes], size: int) -> Iterator[Iterator[bytes]]:
+    def progress(
+        self, chunks: Iterator[bytes], size: int, label: str = "uploading"
+    ) -> Iterator[Iterator[bytes]]:
         """The chunks, with a bar on a terminal that shows how many of `size` bytes are gone."""
         if not sys.stderr.isatty():
             yield chunks
             return
-        with click.progressbar(
-            length=size, label="ci: uploading", file=sys.stderr, width=30
-        ) as bar:
+        with click.progressbar(length=size, label=f"ci: {label}", file=sys.stderr, width=30) as bar:
             yield _counted(chunks, bar.update)
 
 

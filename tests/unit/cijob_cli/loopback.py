@@ -107,6 +107,10 @@ class Loopback:
     gone: dict[str, dict[str, Any]] = field(default_factory=dict)  # jobs that only `all` lists
     token: str | None = "secret"
     limit: int = 200 * 1024 * 1024
+    artifacts: dict[str, bytes] = field(default_factory=dict)  # of every job
+    files: dict[str, str] = field(default_factory=dict)  # their names, if not the artifact's own
+    missing: str = ""
+    cuts: list[int] = field(default_factory=list)  # after so many bytes a download breaks
     done: threading.Event = field(default_factory=threading.Event)
     streaming: threading.Event = field(default_factory=threading.Event)
 
@@ -204,6 +208,10 @@ class _Handler(BaseHTTPRequestHandler):
         if steps[1:] == ["outcome"]:  # none: a gateway that is older than this
             found = gateway.outcomes.get(steps[0])
             return self._answer(*((200, found) if found else problem(404, "not-found", "no path")))
+        if steps[1:] == ["artifacts"]:
+            return self._answer(200, self._collected())
+        if steps[1:2] == ["artifacts"]:
+            return self._artifact(asked, self.gateway.artifacts[steps[2]])
         if steps[1:] == ["events"]:
             return self._stream(self._script())
         return self._answer(200, gateway.jobs[steps[0]])
@@ -228,6 +236,34 @@ class _Handler(BaseHTTPRequestHandler):
             return self._stream(self._script())
         digest = {"Repr-Digest": self.gateway.digest} if self.gateway.digest else {}
         return self._answer(200, self.gateway.log, "text/plain", **digest)
+
+    def _collected(self) -> dict[str, Any]:
+        gateway = self.gateway
+        artifacts = [
+            {
+                "name": name,
+                "file": gateway.files.get(name, name),
+                "sizeBytes": len(body),
+                "sha256": hashlib.sha256(body).hexdigest(),
+            }
+            for name, body in gateway.artifacts.items()
+        ]
+        state = "Partial" if gateway.missing else "Complete"
+        said = {"attempt": 2, "state": state, "message": gateway.missing}
+        return {**said, "artifacts": artifacts, "reports": []}
+
+    def _artifact(self, asked: Asked, body: bytes) -> None:
+        start = 0
+        if ranged := asked.headers.get("range"):
+            assert asked.headers["if-range"] == f'"{hashlib.sha256(body).hexdigest()}"'
+            start = int(ranged.removeprefix("bytes=").removesuffix("-"))
+        whole = body[start:]
+        sent = whole[: self.gateway.cuts.pop(0)] if self.gateway.cuts else whole
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(whole)))
+        self.end_headers()
+        self.wfile.write(sent)
+        self.close_connection = len(sent) < len(whole)
 
     def _script(self) -> Stream:
         return self.gateway.streams.pop(0) if self.gateway.streams else [end()]
