@@ -11,13 +11,24 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from benchmarks import admission, archive, burst, echo, fake_cluster, logs, memory, submit, upload
+from benchmarks import (
+    admission,
+    archive,
+    burst,
+    collect,
+    echo,
+    fake_cluster,
+    logs,
+    memory,
+    submit,
+    upload,
+)
 from benchmarks.api import connect, namespace
 from benchmarks.figures import Result, table
 from benchmarks.operator_process import operator
 from kit.cluster import ROOT, Cluster, establish_resources
 
-NAMES = ("admission", "echo", "submit", "upload", "archive", "logs", "burst", "memory")
+NAMES = ("admission", "echo", "submit", "collect", "upload", "archive", "logs", "burst", "memory")
 NODES = 20
 
 
@@ -34,6 +45,8 @@ def main(words: Sequence[str] | None = None) -> int:
             result = admission.run()
         elif name == "submit":
             result = submit.run(options.kubeconfig, options.rounds)
+        elif name == "collect":
+            result = collect.run(options.kubeconfig, options.rounds)
         elif name == "upload":
             result = upload.run(options.kubeconfig, 3, mebibytes=options.mebibytes)
         elif name == "logs":
@@ -54,7 +67,9 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="|".join(NAMES))
-    parser.add_argument("--rounds", type=int, default=20, help="of echo and submit (default 20)")
+    parser.add_argument(
+        "--rounds", type=int, default=20, help="of echo, submit, collect (default 20)"
+    )
     parser.add_argument("--mebibytes", type=int, default=1024, help="of an upload (default 1024)")
     parser.add_argument(
         "--lines", type=int, default=2_500_000, help="of an archived log (default 2500000)"

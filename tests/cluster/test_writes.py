@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from kit.cluster import Cluster
+from kit.installed import Installed
 from kit.operator import Operator
+from kit.operator import job as job_manifest
 from kit.sources import archive, serve
 
 # On a busy node a Pod takes over five seconds to start, and that is worth a write.
@@ -34,27 +36,32 @@ BEGAN = time.time()
 
 def writes(operator: Operator, job: str = "") -> list[str]:
     """What the operator wrote in its namespace, in order; for one job, or for all."""
+    return [said(event) for event in audited(operator.cluster, operator.namespace, job)]
+
+
+def audited(cluster: Cluster, namespace: str, job: str = "") -> list[Json]:
+    """The writes of our servers in a namespace, in order; for one job, or for all."""
     time.sleep(SETTLES_SECONDS)  # what comes late, and is too much, must be counted too
-    log = Path(operator.cluster.kind("get", "audit-log").strip())
+    log = Path(cluster.kind("get", "audit-log").strip())
     found = []
     for file in log.parent.glob("audit*.log"):  # at 100 MB the next one is begun
         if file.stat().st_mtime < BEGAN:
             continue
         with file.open() as lines:
             for line in lines:
-                if operator.namespace not in line:
+                if namespace not in line:
                     continue
                 event = json.loads(line)
                 target = event.get("objectRef") or {}
                 name = target.get("name", "")
                 mine = not job or name == job or name.rpartition("-")[0] == job
-                if mine and target.get("namespace") == operator.namespace and is_write(event):
+                if mine and target.get("namespace") == namespace and is_write(event):
                     found.append(event)
-    return [said(event) for event in sorted(found, key=lambda e: e["requestReceivedTimestamp"])]
+    return sorted(found, key=lambda event: str(event["requestReceivedTimestamp"]))
 
 
 def is_write(event: Json) -> bool:
-    """Whether the operator stored something by this request."""
+    """Whether one of our servers stored something by this request."""
     return (
         any(agent in event.get("userAgent", "") for agent in OPERATORS_AGENT)
         and event["verb"] in WRITES
@@ -100,6 +107,26 @@ def test_a_job_with_a_source_costs_three_writes_as_well(
     assert status["results"] == {"source": {"sha256": tree.source["archive"]["sha256"]}}
     assert writes(operator, job) == [CREATE, STATUS, STATUS]
     assert operator.stop() == 0
+
+
+@pytest.mark.seam
+def test_results_cost_one_write_more_and_it_is_the_gateways(installed: Installed) -> None:
+    reports = {"reports": {"junit": ["*.xml"]}, "artifacts": [{"name": "all", "path": "."}]}
+    by: dict[str, dict[str, list[str]]] = {}
+    for name, spec in (("with-none", {}), ("with-results", reports)):
+        manifest = job_manifest(name, script="echo '<testsuite/>' > /tmp/a.xml; sleep 2", **spec)
+        words = ("create", "-n", installed.namespace, "-f", "-")
+        installed.cluster.kubectl(*words, stdin=json.dumps(manifest))
+        installed.cluster.wait(installed.namespace, f"cij/{name}", "condition=Finished")
+        stored = "jsonpath={.status.results.logs.complete}=true"
+        installed.cluster.wait(installed.namespace, f"cij/{name}", stored)
+        by[name] = {}
+        for event in audited(installed.cluster, installed.namespace, name):
+            account = event["user"]["username"].rpartition("-")[2]
+            if event["verb"] != "delete":  # the Pod is let go of when its log is stored
+                by[name].setdefault(account, []).append(said(event))
+    assert by["with-none"] == {"operator": [CREATE, STATUS, STATUS], "archiver": [STATUS]}
+    assert by["with-results"] == {**by["with-none"], "gateway": [STATUS]}
 
 
 @pytest.mark.seam
