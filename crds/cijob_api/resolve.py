@@ -132,6 +132,8 @@ def merge(job: Recipe, template: Recipe | None) -> Recipe:
         merged[name] = _by_key(key, *both) or None
     for name in FILLED:
         merged[name] = _over(getattr(template, name), getattr(job, name))
+    if job.prepare == parts.Prepare.INIT and not job.reports:
+        merged["reports"] = None  # nobody collects then, and the job asked for none
     if template.resources and job.resources:
         merged["resources"] = _settled(template.resources, job.resources)
     return Recipe.model_construct(**merged)

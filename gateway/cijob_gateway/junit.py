@@ -97,8 +97,11 @@ class Reading:
 
     def finish(self) -> list[Case]:
         """There is no more of it. Raises Malformed."""
-        with _as_malformed():
+        try:
             self._parser.close()
+        except ParseError:  # whoever wrote it was stopped
+            words = f"it breaks off after {self._cases} cases" if self._stack else "it is empty"
+            raise Malformed(words) from None
         return self.rest()
 
     def rest(self) -> list[Case]:

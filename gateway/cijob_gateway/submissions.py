@@ -48,6 +48,7 @@ class Repetition(BaseModel):
 
     name: str | None = Field(default=None, description="The new job's name.")
     secrets: dict[EnvName, str] = Field(default_factory=dict, max_length=64, repr=False)
+    failed: bool = Field(default=False, description="Only the tests that failed.")
 
 
 @dataclass(frozen=True)

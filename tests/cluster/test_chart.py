@@ -109,6 +109,9 @@ def test_the_templates_are_test_run_and_build() -> None:
     found = {d["metadata"]["name"]: d["spec"] for d in rendered() if d["kind"] == "CIJobTemplate"}
     assert set(found) == {"test", "run", "build"}
     assert found["test"]["script"] == SCRIPT
+    # Where the script reports is where the agent looks.
+    [variable], [junit] = found["test"]["env"], found["test"]["reports"]["junit"]
+    assert variable == {"name": "CIJOB_JUNIT", "value": f"/workspace/{junit}"}
     build = (CHART / "files" / "templates" / "build.sh").read_text()
     assert found["build"]["script"] == build
     assert {"command", "script"} & set(found["run"]) == set()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(name="retry")
 @click.argument("job")
+@click.option("--failed", is_flag=True, help="Only the tests that failed (pytest).")
 @click.option("--name", help="Name of the new job (default: made of the template's).")
 @click.option("--secret-env", multiple=True, metavar="NAME", help="Secret variable, from yours.")
 @follow_options
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 def retry_command(
     job: str,
     *,
+    failed: bool,
     name: str | None,
     secret_env: tuple[str, ...],
     waiting: FollowFlags,
@@ -33,9 +35,14 @@ def retry_command(
     """Run JOB again as a new job: the same source, nothing is uploaded. Follows as `ci submit`.
 
     JOB is a name, or how it begins or ends. Secret variables are not kept: give them again.
+
+    With --failed the new job runs only the tests that failed in JOB, as its reports have them. JOB
+    is one of template `test`, or its command is pytest and its reports name the tests' files
+    (-o junit_family=xunit1).
     """
     secrets = secret_values(secret_env)
-    body = {**({"name": name} if name else {}), **({"secrets": secrets} if secrets else {})}
+    said = {"name": name, "secrets": secrets, "failed": failed}
+    body = {key: value for key, value in said.items() if value}
     screen = open_screen(raw=waiting.raw, silent=not waiting.show_log)
     with reaching(settings) as gateway:
         from cijob_cli.gateway import Submission  # noqa: PLC0415

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 from cijob_api import names
 from cijob_api.objects import CIJob
 from cijob_gateway.errors import BadRequest, SourceGone, SourceMissing
+from cijob_gateway.failures import failed_only
 from cijob_gateway.listings import Filter
 from cijob_gateway.parts import Call, Called, Name, Namespace
 from cijob_gateway.routes.logs import followed
@@ -102,12 +103,16 @@ async def cancel(namespace: Namespace, name: Name, call: Called) -> Response:
 
 @router.post("/{name}/retry", status_code=201, summary="Run a job once more", responses=NEW)
 async def retry(namespace: Namespace, name: Name, call: Called, how: How) -> Response:
-    """A new job with the same spec and the same source; nothing is uploaded."""
+    """A new job with the same spec and source; with `failed` only of the tests that failed."""
     before = await call.job_or_record(namespace, name)
     await call.require("create", namespace)
-    asked = repeated(before, await _read(call.request, Repetition))
+    wanted = await _read(call.request, Repetition)
+    asked, notes = repeated(before, wanted), {names.ANNOTATION_RETRY_OF: name}
+    if wanted.failed:
+        spec, tests = await failed_only(call.parts, CIJob.parse(before), asked.spec)
+        asked = asked.model_copy(update={"spec": spec})
+        notes[names.ANNOTATION_RETRY_TESTS] = str(tests)
     identity = _identity(call, namespace, call.request.headers.get("Idempotency-Key"))
-    notes = {names.ANNOTATION_RETRY_OF: name}
     try:
         job, new = await call.parts.jobs.create(asked, identity, dry_run=how.dryRun, **notes)
     except SourceMissing as missing:

@@ -6,8 +6,9 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 
 from cijob_api.objects import CIJob
+from cijob_gateway.failures import can_retry, failures_now
 from cijob_gateway.login import Right
-from cijob_gateway.outcomes import Other, Outcome, known_failures, other, outcome
+from cijob_gateway.outcomes import Other, Outcome, other, outcome
 from cijob_gateway.parts import Call, Called, Name, Namespace
 from cijob_gateway.repeats import contradiction
 from cijob_gateway.watches import Json
@@ -21,8 +22,12 @@ async def look(namespace: Namespace, name: Name, call: Called, failures: Failure
     """Its failed tests, where its time went, and whether the same ended differently before."""
     body = await call.job_or_record(namespace, name)
     job = CIJob.parse(body)
-    said = outcome(job, known_failures(job)[:failures])
-    said = said.model_copy(update={"flaky": await _flaky(call, namespace, body)})
+    failed = await failures_now(call.parts.store, job)
+    more = {
+        "flaky": await _flaky(call, namespace, body),
+        "can_retry_failed": can_retry(call.parts, job, failed),
+    }
+    said = outcome(job, failed[:failures]).model_copy(update=more)
     return JSONResponse(said.model_dump(mode="json", by_alias=True, exclude_none=True))
 
 

@@ -279,6 +279,12 @@ def test_nobody_keeps_results_of_a_command_that_runs_alone(
     assert accepted({**job, "command": ["make"], "source": SOURCE}) is not None
 
 
+def test_reports_that_only_the_template_wants_do_not_stand_in_the_way_of_init() -> None:
+    template = {"script": "make", "reports": {"junit": ["r.xml"]}}
+    assert "reports" not in accepted({"source": SOURCE, "prepare": "Init"}, template)
+    assert "reports" in accepted({"source": SOURCE}, template)
+
+
 def test_what_cannot_be_run_is_said_before_what_does_not_fit_and_that_before_the_policy() -> None:
     odd = {"pool": "large", "serviceAccountName": "admin"}
     assert refused({**odd, "source": SOURCE})[0] is Reason.COMMAND_MISSING

@@ -216,6 +216,16 @@ class TestRetry:
         assert gateway.asked("POST", "/jobs/test-02/retry")[0].json() == {"name": "second"}
         assert not gateway.asked("PUT", "")
 
+    def test_only_what_failed_is_asked_of_the_gateway(self, ci: CI, gateway: Loopback) -> None:
+        assert ci("retry", "--failed", "02", "--async").code == 0
+        assert gateway.asked("POST", "/jobs/test-02/retry")[0].json() == {"failed": True}
+
+    def test_what_cannot_be_chosen_is_said(self, ci: CI, gateway: Loopback) -> None:
+        words = "no test of job test-02 is known to have failed"
+        gateway.refusals = [("POST jobs/test-02/retry", problem(400, "bad-request", words))]
+        ended = ci("retry", "--failed", "02")
+        assert (ended.code, ended.out, ended.err) == (2, "", f"ci: {words}\n")
+
     def test_a_cut_stream_goes_on_with_the_new_job(self, ci: CI, gateway: Loopback) -> None:
         gateway.streams = [[log("one\n")], [log("two\n", second=1), end("Failed")]]
         ended = ci("retry", "02", "--name", "second")

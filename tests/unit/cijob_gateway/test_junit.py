@@ -94,10 +94,10 @@ OUTSIDE = b"""<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "no well-formed XML: no element found"),
+        (b"", "it is empty"),
         (b"collected 3 items", "no well-formed XML: syntax error"),
         (b"<html><body>502</body></html>", "no JUnit: it begins with <html>"),
-        (b'<testsuite><testcase name="a">', "no well-formed XML: no element found"),
+        (b'<testsuite><testcase name="a"/><testcase>', "it breaks off after 1 cases"),
         (b"<testsuite>\xff\xfe</testsuite>", "not well-formed (invalid token)"),
         (b'<?xml version="1.0" encoding="x-none"?><testsuite/>', "unknown encoding"),
         (b'<?xml version="1.0" encoding="shift_jis"?><testsuite/>', "multi-byte encodings"),

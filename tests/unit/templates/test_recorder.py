@@ -57,7 +57,7 @@ KEEP_GOING = "--continue-on-collection-errors"
 
 
 def report(workspace: Workspace) -> Path:
-    return workspace.folder / ".cijob" / "junit.xml"
+    return workspace.folder / ".cijob" / "reports" / "junit.xml"
 
 
 def elements(workspace: Workspace, name: str) -> list[Element]:
@@ -157,7 +157,7 @@ def test_a_run_that_is_killed_leaves_the_tests_before_it(workspace: Workspace) -
 
 
 def test_the_users_tree_stays_clean_for_git(workspace: Workspace) -> None:
-    workspace.write({"test_it.py": "def test_it(): ...\n"})
+    workspace.write({"test_it.py": "def test_it(): ...\n", ".cijob/build": "a recipe\n"})
     git = ["git", "-C", str(workspace.folder), "-c", "user.name=a", "-c", "user.email=a@b"]
     for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
         subprocess.run([*git, *words], check=True)
