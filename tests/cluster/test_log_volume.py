@@ -16,8 +16,8 @@ from kit.stages import LONG, Stage, said_by, staged
 pytestmark = pytest.mark.seam
 # The job may use both cores; the kubelet serves 2 to 13 MB of such lines a second.
 BURST = Printer(5_000_000 if LONG else 400_000)
-STEADY = Printer(1_200_000 if LONG else 300_000, width=143, rate=34_000 if LONG else 14_000)
-ROTATIONS = 3 if LONG else 2
+STEADY = Printer(1_200_000 if LONG else 300_000, width=143, rate=12_000 if LONG else 14_000)
+ROTATIONS = 6 if LONG else 2
 SECONDS = 1800 if LONG else 180
 
 
