@@ -185,7 +185,7 @@ def test_a_source_without_a_command_is_refused(operator: Operator) -> None:
 @pytest.mark.parametrize(
     ("name", "asks", "words"),
     [
-        ("other-pool", {"pool": "large"}, "there is no pool large; the one there is: default"),
+        ("other-pool", {"pool": "large"}, "there is no pool large; there is default"),
         ("no-gcc", {"toolchains": ["gcc"]}, "pool default lacks toolchains gcc; it offers none"),
     ],
 )
