@@ -222,23 +222,29 @@ def test_a_log_that_is_opened_late_says_that_its_beginning_may_be_missing(tmp_pa
 def test_what_a_full_spool_has_cost_is_said(tmp_path: Path) -> None:
     long_ago = -(10**9)  # in tenths of a second: whoever reads this is late
 
+    def long_lines(start: int, count: int = 1500) -> list[Entry]:  # more than the spool takes
+        whens = range(long_ago + start, long_ago + start + count)
+        return [Entry(when * SECOND // 10, b"%d %b\n" % (when, b"x" * 1000)) for when in whens]
+
+    first, second, third = long_lines(0), long_lines(1500), long_lines(3000)
+
     async def script(scene: Scene) -> None:
         scene.store.trouble = "away"
-        scene.pod.write(*lines(1, long_ago))
+        scene.pod.write(first[0])
         work = asyncio.create_task(scene.archive(fresh=True))
         while not scene.store.asked:  # noqa: ASYNC110 (the bucket tells nobody)
             await asyncio.sleep(0.01)
-        scene.pod.write(*lines(29_999, long_ago + 1))
-        for file in (1, 2):  # at once: the follow is not at the end of the first by then
+        scene.pod.write(*first[1:])
+        for file in (second, third):  # at once: the follow is not at the end of the first by then
             scene.pod.rotate()
-            scene.pod.write(*lines(30_000, long_ago + file * 30_000))
+            scene.pod.write(*file)
         while scene.spool.fits(scene.spool.used):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         scene.store.trouble = ""
         scene.exit()
         end = await work
-        assert scene.stored == text(30_000, long_ago) + text(30_000, long_ago + 60_000)
-        assert (end.lines, end.complete) == (60_000, False)
+        assert scene.stored == b"".join(entry.text for entry in (*first, *third))
+        assert (end.lines, end.complete) == (3000, False)
         assert "lines are missing here" in (end.message or "")
         assert "the object store took nothing and the spool was full" in (end.message or "")
 
