@@ -13,13 +13,16 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
 
+from kit import servers
 from kit.archiver import Archiver, running
 from kit.chart import find, rendered
 from kit.cluster import Cluster, fresh_namespace
 from kit.gateway import Answer, Gateway, Minio, service_account
-from kit.githosting import hosting
+from kit.githosting import hosting, trust
 from kit.operator import SMALL, Operator
+from localcluster.settings import HOST_ADDRESS
 
 pytestmark = pytest.mark.seam
 API = "/api/v1/infrastructure/build-jobs"
@@ -124,15 +127,22 @@ def farm(
 ) -> Iterator[Farm]:
     with fresh_namespace(cluster) as namespace:
         folder = tmp_path_factory.mktemp("farm")
-        operator = Operator(cluster, namespace, folder, {"CIJOB_CA_BUNDLE": "true"})
         gateway = Gateway(cluster, namespace, folder, minio)
+        gateway.internal_port = servers.free_port()
+        settings = {
+            "CIJOB_CA_BUNDLE": "true",
+            # Agents bring what is built to the machine that the cluster runs on.
+            "CIJOB_GATEWAY": f"http://{HOST_ADDRESS}:{gateway.internal_port}",
+        }
+        operator = Operator(cluster, namespace, folder, settings)
         gateway.settings |= {"CIJOB_AUTH": "none", "CIJOB_BUILD_NAMESPACE": namespace}
         made = Farm(operator, gateway, Archiver(cluster, namespace, folder, minio))
         template = find(rendered(), "CIJobTemplate", "build")
         template["spec"]["resources"] = SMALL
         del template["metadata"]["namespace"]
         cluster.apply(namespace, template)
-        with hosting(cluster, namespace, folder, REPOSITORIES) as url, running(made.archiver):
+        with hosting(cluster, folder, REPOSITORIES) as url, running(made.archiver):
+            trust(cluster, namespace, folder)
             made.repository = f"{url}/project.git"
             operator.start()
             gateway.start()
@@ -162,6 +172,10 @@ def test_a_repository_is_compiled(farm: Farm) -> None:
         "hello from C",
         "Build completed",
     ]
+    results = farm.cij(identity)["status"]["results"]
+    assert results["collection"]["state"] == "Complete"
+    [artifact] = results["artifacts"]
+    assert artifact["name"] == "dist"
     answer = farm.ask("GET", f"/{identity}/logs").json
     times = [line[1 : line.index("]")] for line in answer["logs"]]
     assert [time[:19] for time in times] == sorted(time[:19] for time in times)
@@ -360,6 +374,17 @@ def test_an_unknown_id_is_404(farm: Farm) -> None:
         with pytest.raises(InvalidStatus) as refused:
             farm.stream(identity)
         assert refused.value.response.status_code == 404
+
+
+def test_pages_of_other_sites_may_not_read_along(farm: Farm) -> None:
+    async def opened(origin: str) -> str:
+        async with connect(farm.url(farm.made[0]), origin=Origin(origin)) as socket:
+            return str(await socket.recv())
+
+    assert asyncio.run(opened(f"http://127.0.0.1:{farm.gateway.port}"))
+    with pytest.raises(InvalidStatus) as refused:
+        asyncio.run(opened("https://evil.example"))
+    assert refused.value.response.status_code == 403
 
 
 def test_other_jobs_are_no_build_jobs(farm: Farm) -> None:

@@ -1,7 +1,7 @@
 """Repositories in the cluster: a git server in a Pod of its own, with an authority of its own.
 
 The repositories are made by a script in that Pod; jobs trust the authority by the ConfigMaps
-`cijob-ca` and `cijob-ca-env` of their namespace, as the chart makes them.
+`cijob-ca` and `cijob-ca-env` of their namespace, which the chart makes, or `trust`.
 """
 
 from collections.abc import Iterator
@@ -25,15 +25,15 @@ _TRUST = ("SSL_CERT_FILE", "GIT_SSL_CAINFO")
 
 
 @contextmanager
-def hosting(cluster: Cluster, jobs: str, folder: Path, script: str) -> Iterator[str]:
-    """A server for the jobs of a namespace: its URL.
+def hosting(cluster: Cluster, folder: Path, script: str) -> Iterator[str]:
+    """A server: its URL. The certificate of its authority is `ca.crt` in the folder.
 
     The script makes bare repositories below /tmp/git/repositories; what it prints is in the Pod's
     log.
     """
     with fresh_namespace(cluster) as namespace:
         host = f"git.{namespace}.svc"
-        ca, certificate, key = gitserver.make_certificate(folder, host)
+        _, certificate, key = gitserver.make_certificate(folder, host)
         files = {"tls.crt": certificate.read_text(), "tls.key": key.read_text()}
         program = {"gitserver.py": Path(gitserver.__file__).read_text()}
         cluster.apply(
@@ -43,14 +43,19 @@ def hosting(cluster: Cluster, jobs: str, folder: Path, script: str) -> Iterator[
             _object("Service", "git", spec={"selector": {"app": "git"}, "ports": [{"port": PORT}]}),
             _server(_MAKE.format(script=script, port=PORT)),
         )
-        trusted = dict.fromkeys(_TRUST, "/etc/cijob-ca/ca.crt")
-        cluster.apply(
-            jobs,
-            _object("ConfigMap", "cijob-ca", data={"ca.crt": ca.read_text()}),
-            _object("ConfigMap", "cijob-ca-env", data=trusted),
-        )
         cluster.wait(namespace, "pod/git", "condition=Ready")
         yield f"https://{host}:{PORT}"
+
+
+def trust(cluster: Cluster, jobs: str, folder: Path) -> None:
+    """Have the jobs of a namespace trust the authority, as the chart's caBundle does."""
+    ca = (folder / "ca.crt").read_text()
+    trusted = dict.fromkeys(_TRUST, "/etc/cijob-ca/ca.crt")
+    cluster.apply(
+        jobs,
+        _object("ConfigMap", "cijob-ca", data={"ca.crt": ca}),
+        _object("ConfigMap", "cijob-ca-env", data=trusted),
+    )
 
 
 def _server(script: str) -> dict[str, Any]:
