@@ -13,6 +13,7 @@ from cijob_api.objects import CIJob, CIJobTemplate, CIPool
 from cijob_gateway.jobs import Jobs
 from cijob_gateway.login import Caller, Login, Right
 from cijob_gateway.logs.follows import Follows
+from cijob_gateway.pages import require_own_page
 from cijob_gateway.queues import Queue
 from cijob_gateway.settings import Settings
 from cijob_gateway.store import Store
@@ -84,7 +85,8 @@ class Call:
 
 
 async def call(request: Request, given: Given) -> Call:
-    """A request with its caller. Raises Unauthenticated."""
+    """A request with its caller. Raises Forbidden for another site's page, Unauthenticated."""
+    require_own_page(request.headers, login=given.settings.login)
     user = await given.login.user(request.headers.get("Authorization"))
     return Call(given, user, request)
 

@@ -385,6 +385,10 @@ def test_pages_of_other_sites_may_not_read_along(farm: Farm) -> None:
     with pytest.raises(InvalidStatus) as refused:
         asyncio.run(opened("https://evil.example"))
     assert refused.value.response.status_code == 403
+    before = farm.ask("GET").json
+    answer = farm.ask("POST", body={}, headers={"Origin": "https://evil.example"})
+    assert (answer.status, answer.slug) == (403, "forbidden")
+    assert farm.ask("GET").json == before
 
 
 def test_other_jobs_are_no_build_jobs(farm: Farm) -> None:

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
@@ -17,7 +16,8 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 from cijob_api.objects import CIJob
 from cijob_gateway import metrics
 from cijob_gateway.answers import answer
-from cijob_gateway.errors import Forbidden, Problem, problem_of
+from cijob_gateway.errors import Problem, problem_of
+from cijob_gateway.pages import require_own_page
 from cijob_gateway.parts import Parts
 from cijob_gateway.routes.buildjobs import PREFIX, Builds, served
 from cijob_gateway.streams import HEARTBEAT_SECONDS, STUCK_SECONDS
@@ -32,7 +32,7 @@ async def stream(socket: WebSocket, id: str) -> None:  # noqa: A002 (the API's o
     """The lines of a build job until its end."""
     parts = cast("Parts", socket.app.state.parts)
     try:
-        _require_own_page(socket)
+        require_own_page(socket.headers, login=parts.settings.login)
         builds = served(parts, await parts.login.user(socket.headers.get("Authorization")))
         job = await builds.readable(id)
     except Problem as problem:
@@ -48,16 +48,6 @@ async def stream(socket: WebSocket, id: str) -> None:  # noqa: A002 (the API's o
     if socket.client_state == WebSocketState.CONNECTED:
         await socket.close(code, words)
     return None
-
-
-def _require_own_page(socket: WebSocket) -> None:
-    """Raise Forbidden for a page of another site: without a login it could read what is built here.
-
-    Browsers ask nobody before they open a WebSocket, but say whose page it is for.
-    """
-    origin = socket.headers.get("Origin")
-    if origin and urlsplit(origin).netloc != socket.headers.get("Host"):
-        raise Forbidden(f"pages of {origin} may not read logs here")
 
 
 async def _until_over(socket: WebSocket, builds: Builds, job: CIJob) -> tuple[int, str]:
