@@ -81,6 +81,8 @@ def build(settings: Settings, image: Image) -> Path:
         return archive
     say(f"{image.name}: building …")
     mark.unlink(missing_ok=True)
+    # What a build that was interrupted has left mounted: one builds at a time.
+    _buildah(settings, ["rm", "--all"], check=False)
     _import_base(settings, base)
     context = settings.hack.parent / image.context
     command = ["bud", "--isolation=chroot", "--network=host", "--layers", "--tag", image.name]
