@@ -228,10 +228,10 @@ def test_the_jobs_own_fields_win_over_the_templates(operator: Operator) -> None:
 
 
 def test_a_change_of_the_template_does_not_touch_a_running_attempt(operator: Operator) -> None:
-    template(operator, "moving", script="sleep 3; echo first", timeoutSeconds=60)
+    template(operator, "moving", script="sleep 10; echo first", timeoutSeconds=60)
     operator.submit("runs", templateRef={"name": "moving"})
     operator.until_reason("runs", "Running")
-    template(operator, "moving", script="echo second", timeoutSeconds=1)
+    template(operator, "moving", script="echo second", timeoutSeconds=6)
     operator.submit("next", templateRef={"name": "moving"})
     assert end(operator.finished("next")) == ("Succeeded", "Completed", 0)
     assert end(operator.finished("runs")) == ("Succeeded", "Completed", 0)
