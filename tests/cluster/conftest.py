@@ -8,7 +8,7 @@ import pytest
 from pytest_kind import KindCluster
 
 from kit.chart import Release
-from kit.cluster import ROOT, Cluster, establish_resources, fresh_namespace
+from kit.cluster import ROOT, Cluster, establish_resources, fresh_namespace, pod, terminated
 from kit.gateway import Minio, minio_program
 from kit.installed import Installed, installation
 from kit.operator import Operator
@@ -34,6 +34,18 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     """A namespace for one test."""
     with fresh_namespace(cluster) as name:
         yield name
+
+
+@pytest.fixture
+def whole_again(cluster: Cluster) -> Iterator[None]:
+    """For a test that kills a part of the cluster: the next one finds a cluster that runs Pods.
+
+    Whoever watched the API server comes back to it after a pause that has grown to some 20 s.
+    """
+    yield
+    with fresh_namespace(cluster) as namespace:
+        cluster.apply(namespace, pod("probe", "true"))
+        terminated(cluster, namespace, "probe")
 
 
 @pytest.fixture(autouse=True)

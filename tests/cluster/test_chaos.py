@@ -85,6 +85,7 @@ def test_an_operator_killed_again_and_again_loses_and_doubles_nothing(idle: Oper
     assert_nothing_is_left(idle)
 
 
+@pytest.mark.usefixtures("whole_again")
 def test_restarts_of_api_server_and_kubelet_lose_and_double_nothing(idle: Operator) -> None:
     count, restarts, kubelets = (100, 5, 2) if LONG else (16, 2, 1)
     jobs = {f"job-{n}": {"script": f"sleep {n % 4}; exit {n % 2 * 5}"} for n in range(count)}

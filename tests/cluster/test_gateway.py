@@ -512,6 +512,7 @@ def test_a_gateway_that_ends_tells_its_streams_to_reconnect(
 
 
 @pytest.mark.alone
+@pytest.mark.usefixtures("whole_again")
 def test_the_api_server_away_is_said_and_passes(gateway: Gateway) -> None:
     cluster = gateway.cluster
     cluster.kind("kill", "component", "kube-apiserver")

@@ -92,6 +92,7 @@ def test_an_image_that_cannot_be_pulled_is_named(cluster: Cluster, namespace: st
 @pytest.mark.alone
 @pytest.mark.seam
 @pytest.mark.parametrize("component", ["kube-apiserver", "kubelet"])
+@pytest.mark.usefixtures("whole_again")
 def test_a_running_pod_outlives_a_killed_component(
     cluster: Cluster, namespace: str, component: str
 ) -> None:

@@ -229,6 +229,7 @@ def test_a_log_that_is_rotated_while_it_is_followed_is_whole(operator: Operator)
 
 @pytest.mark.alone
 @pytest.mark.seam
+@pytest.mark.usefixtures("whole_again")
 def test_an_api_server_restarted_in_the_middle_costs_no_line(operator: Operator) -> None:
     program = (
         "import sys, time\n"
