@@ -42,12 +42,14 @@ def run(kubeconfig: Path, lines: int) -> Result:
     ):
         folder = Path(name)
         minio = Minio(folder, program).start()
-        operator = Operator(cluster, namespace, folder).start()
+        operator = Operator(cluster, namespace, folder)
         try:
+            operator.start()
             with running(Archiver(cluster, namespace, folder, minio)) as archiver:
                 return measure(operator, archiver, lines)
         finally:
-            operator.stop()
+            if operator.process:
+                operator.stop()
             minio.kill()
 
 
