@@ -5,7 +5,7 @@ back each `typical ÷ places` seconds; without one, a job is taken for 300 s and
 free now for all that there will be.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import median
 
@@ -30,22 +30,12 @@ class History:
         return median(self.seconds) if self.seconds else None
 
 
-def wait_seconds(ahead: Sequence[History], own: History, *, places: int, free: int) -> float:
-    """How long a job waits behind those ahead of it in a pool.
+def waits(line: Iterable[History], *, places: int, free: int) -> Iterator[float]:
+    """How long each job of a line waits behind those before it in a pool.
 
     `places` are all of the pool's, `free` those that nobody holds. A job that is next while a place
     is free waits for nothing.
     """
-    if free > len(ahead):
-        return 0.0
-    if not any(history.seconds for history in (*ahead, own)):
-        return (len(ahead) + 1) * NO_HISTORY_SECONDS / max(free, 1)
-    expected = (history.typical or NO_HISTORY_SECONDS for history in (*ahead, own))
-    return sum(expected) / max(places, 1)
-
-
-def waits(line: Iterable[History], *, places: int, free: int) -> Iterator[float]:
-    """What `wait_seconds` says of each job of a line behind those before it, in one pass."""
     expected, known = 0.0, False
     for number, own in enumerate(line):
         expected += own.typical or NO_HISTORY_SECONDS

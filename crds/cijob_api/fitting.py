@@ -4,6 +4,7 @@ Used by `resolve`, by the operator before it admits, and by the gateway to tell 
 words name the nearest miss, so that whoever reads them knows what to change.
 """
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -60,6 +61,22 @@ def capacity(pool: CIPoolSpec) -> Capacity:
     """What a pool offers to the queue."""
     limits = pool.limits or Limits()
     return Capacity(pool.max_concurrent, limits.per_namespace, limits.per_submitter)
+
+
+def capacities(pools: Pools) -> dict[str, Capacity]:
+    """What each of them offers."""
+    return {name: capacity(pool) for name, pool in pools.items()}
+
+
+def default_pool(text: str, places: int) -> CIPoolSpec:
+    """The pool there is while there is none, from its spec as JSON; its own size wins.
+
+    Raises ValueError for what is no spec of a CIPool.
+    """
+    said = json.loads(text)
+    if not isinstance(said, dict):
+        raise ValueError("it is no JSON object")  # noqa: TRY004 (one error for the caller)
+    return CIPoolSpec.model_validate({"maxConcurrent": places, **said})
 
 
 def fit(said: Recipe, pools: Pools, *, namespace: str) -> Fit:

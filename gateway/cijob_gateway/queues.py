@@ -13,7 +13,7 @@ from datetime import datetime
 from cijob_api import names
 from cijob_api.admission import waiting
 from cijob_api.errors import Malformed
-from cijob_api.fitting import Pools, capacity, fit, pools_of
+from cijob_api.fitting import Pools, capacities, fit, pools_of
 from cijob_api.objects import CIJob, CIJobTemplate, CIPool
 from cijob_api.places import Floor, Holding
 from cijob_api.reasons import Phase, Reason
@@ -105,12 +105,12 @@ class Queue:
         there = {body["metadata"]["uid"] for body in bodies}
         self._read = {uid: read for uid, read in self._read.items() if uid in there}
         floor = Floor(
-            {name: capacity(pool) for name, pool in pools.items()},
+            capacities(pools),
             list(_holding(bodies)),
             self._now().timestamp(),
             self._ground.aging_seconds,
         )
-        return look(queued, floor, pools, habits_of(_ended(bodies)))
+        return look(queued, floor, habits_of(_ended(bodies)))
 
     def _queued(self, body: Json, pools: Pools, offered: str) -> Queued | None:
         """A job that waits, as it was read last if nothing has changed."""

@@ -1,14 +1,14 @@
 """The gateway's environment, read once at the start and nowhere else."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from cijob_api.fitting import default_pool
 from cijob_api.places import AGING_SECONDS
 from cijob_api.specs import CIPoolSpec
-from cijob_kube.environment import BadSetting, read_number, read_scope
+from cijob_kube.environment import BadSetting, read_default_pool, read_number, read_scope
 
 MIB = 2**20
 
@@ -74,19 +74,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         max_artifact_bytes=int(read_number(environment, "CIJOB_MAX_ARTIFACT_BYTES", 2048 * MIB)),
         max_artifacts_bytes=int(read_number(environment, "CIJOB_MAX_ARTIFACTS_BYTES", 4096 * MIB)),
         build_namespace=builds,
-        pool=_pool(environment),
+        pool=read_default_pool(environment, default_pool),
         aging_seconds=read_number(environment, "CIJOB_AGING_SECONDS", AGING_SECONDS),
     )
-
-
-def _pool(environment: Mapping[str, str]) -> CIPoolSpec:
-    """`CIJOB_DEFAULT_POOL`, as the operator reads it."""
-    places = int(read_number(environment, "CIJOB_MAX_CONCURRENT", 10))
-    text = environment.get("CIJOB_DEFAULT_POOL") or "{}"
-    try:
-        return CIPoolSpec.model_validate({"maxConcurrent": places, **json.loads(text)})
-    except (ValueError, TypeError) as error:
-        raise BadSetting(f"CIJOB_DEFAULT_POOL is no spec of a CIPool: {error}") from error
 
 
 def read_s3(environment: Mapping[str, str]) -> S3Settings:

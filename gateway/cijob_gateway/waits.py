@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from cijob_api.admission import order, standing
 from cijob_api.estimates import History, waits
-from cijob_api.fitting import Pools, capacity
 from cijob_api.places import Floor, Tally, Waiting
 
 NEXT = "its turn is next"
@@ -69,20 +68,17 @@ class Look:
     """In the order in which they are likely to start, then those that cannot."""
 
 
-def look(
-    queued: Iterable[Queued], floor: Floor, pools: Pools, habits: Mapping[Habit, History]
-) -> Look:
-    """Where everybody stands; `floor` says who holds a place, and the time."""
+def look(queued: Iterable[Queued], floor: Floor, habits: Mapping[Habit, History]) -> Look:
+    """Where everybody stands; `floor` has the pools, who holds a place, and the time."""
     jobs = {(job.namespace, job.name): job for job in queued}
-    capacities = {name: capacity(pool) for name, pool in pools.items()}
     tally = Tally.of(floor.holding)
     before: dict[str, list[tuple[Queued, str]]] = defaultdict(list)
     for placed in order((job.waiting for job in jobs.values() if job.waiting), floor):
-        found = standing(placed.job, tally, capacities)
+        found = standing(placed.job, tally, floor.pools)
         words = found[1] if found else NEXT
         before[placed.pool].append((jobs[placed.job.namespace, placed.job.name], words))
     lines, in_line = [], []
-    for name, one in sorted(capacities.items()):
+    for name, one in sorted(floor.pools.items()):
         free = max(tally.free(name, one), 0)
         ahead = [habits.get((job.template, name), History()) for job, _ in before[name]]
         # One more at the end, of whom nothing is known: whoever asks before submitting.

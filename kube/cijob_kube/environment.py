@@ -3,10 +3,13 @@
 import math
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from cijob_kube.leases import LeaseTimes
+
+T = TypeVar("T")
 
 
 class BadSetting(Exception):
@@ -39,6 +42,19 @@ def read_lease_times(environment: Mapping[str, str]) -> LeaseTimes:
     seconds = read_number(environment, "CIJOB_LEASE_SECONDS", LeaseTimes.lease_seconds)
     # One third to notice, one third to give up: as the defaults of 15, 10 and 2 s.
     return LeaseTimes(seconds, seconds * 2 / 3, seconds * 2 / 15)
+
+
+def read_default_pool(environment: Mapping[str, str], parse: Callable[[str, int], T]) -> T:
+    """Read the pool there is while there is none, as `parse` reads its JSON and its size.
+
+    `CIJOB_DEFAULT_POOL` is the spec of a CIPool as JSON, `CIJOB_MAX_CONCURRENT` its size if that
+    says none. Raises BadSetting, also in place of the ValueError of `parse`.
+    """
+    places = int(read_number(environment, "CIJOB_MAX_CONCURRENT", 10))
+    try:
+        return parse(environment.get("CIJOB_DEFAULT_POOL") or "{}", places)
+    except ValueError as error:
+        raise BadSetting(f"CIJOB_DEFAULT_POOL is no spec of a CIPool: {error}") from error
 
 
 def read_number(environment: Mapping[str, str], name: str, default: float) -> float:

@@ -4,13 +4,13 @@ Used by reconcile.py. All of it can be rebuilt from the cluster: places from Pod
 looking at them again. Decides nothing itself: `cijob_api.admission` does.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from cijob_api.admission import admit, seconds, standing
-from cijob_api.fitting import Pools, capacity
+from cijob_api.fitting import Pools, capacities
 from cijob_api.objects import CIJob
-from cijob_api.places import Capacity, Floor, Holding, Placed, Tally, Tenant, Waiting, take_turns
+from cijob_api.places import Floor, Holding, Placed, Tally, Tenant, Waiting, take_turns
 from cijob_operator.podviews import PodView
 from cijob_operator.statuses import pool_of
 
@@ -166,11 +166,6 @@ class JobQueue:
             members.pop(key, None)
             if not members:
                 self._groups.pop(group, None)
-
-
-def capacities(pools: Pools) -> Mapping[str, Capacity]:
-    """What the pools offer."""
-    return {name: capacity(pool) for name, pool in pools.items()}
 
 
 def holding_of(job: CIJob, pod: PodView) -> Holding:

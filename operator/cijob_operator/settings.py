@@ -1,14 +1,15 @@
 """The operator's environment, read once at the start and nowhere else."""
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cijob_api.fitting import default_pool
 from cijob_api.places import AGING_SECONDS
 from cijob_api.specs import CIPoolSpec
 from cijob_kube.environment import (
     BadSetting,
+    read_default_pool,
     read_identity,
     read_lease_times,
     read_number,
@@ -46,7 +47,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         namespaces=scope.namespaces,
         identity=read_identity(environment),
         port=int(read_number(environment, "CIJOB_PORT", 8080)),
-        pool=_pool(environment),
+        pool=read_default_pool(environment, default_pool),
         aging_seconds=read_number(environment, "CIJOB_AGING_SECONDS", AGING_SECONDS),
         pods=PodSettings(
             agent_image=environment.get("CIJOB_AGENT_IMAGE") or PodSettings.agent_image,
@@ -58,16 +59,6 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         archive_grace_seconds=_optional(environment, "CIJOB_ARCHIVE_GRACE_SECONDS"),
         lease=read_lease_times(environment),
     )
-
-
-def _pool(environment: Mapping[str, str]) -> CIPoolSpec:
-    """`CIJOB_DEFAULT_POOL` is the spec of a CIPool as JSON; `CIJOB_MAX_CONCURRENT` its size."""
-    places = int(read_number(environment, "CIJOB_MAX_CONCURRENT", 10))
-    text = environment.get("CIJOB_DEFAULT_POOL") or "{}"
-    try:
-        return CIPoolSpec.model_validate({"maxConcurrent": places, **json.loads(text)})
-    except (ValueError, TypeError) as error:
-        raise BadSetting(f"CIJOB_DEFAULT_POOL is no spec of a CIPool: {error}") from error
 
 
 def _switch(environment: Mapping[str, str], name: str) -> bool:

@@ -15,7 +15,6 @@ import pytest
 from cijob_gateway.notifications.cursors import cursor_name
 from kit import notifications
 from kit.archiver import Archiver, Bucket, running
-from kit.cluster import Cluster, fresh_namespace
 from kit.gateway import Minio
 from kit.operator import Operator
 from kit.sink import Sink
@@ -28,17 +27,6 @@ SETTINGS = {"CIJOB_LEASE_SECONDS": "3", "CIJOB_NOTIFY_ALLOW": "127.0.0.1/32"}
 CHAT = {"notify": [{"name": "chat"}]}
 QUEUED, RUNS = [("pending", "queued")], [("pending", "attempt 1 runs")]
 ENDS_WELL = ["queued", "started", "succeeded"]
-
-
-@pytest.fixture(scope="module")
-def operator(
-    cluster: Cluster, crds: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Operator]:
-    """An operator in a namespace of its own."""
-    with fresh_namespace(cluster) as namespace:
-        operator = Operator(cluster, namespace, tmp_path_factory.mktemp("operator")).start()
-        yield operator
-        assert operator.stop() == 0, operator.log.read_text()[-3000:]
 
 
 @pytest.fixture

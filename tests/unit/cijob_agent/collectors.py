@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -84,16 +82,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Nothing: the test's output is the test's."""
-
-
-@contextmanager
-def serving(collector: Collector) -> Iterator[Collector]:
-    """Serve until the end of the block."""
-    thread = threading.Thread(target=collector.server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield collector
-    finally:
-        collector.server.shutdown()
-        collector.server.server_close()
-        thread.join()

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Protocol, TypeVar
 
 from cijob_agent.settings import Archive
 
@@ -40,16 +41,25 @@ class Gateway:
         return Archive(self.url + path, hashlib.sha256(body).hexdigest(), len(body))
 
 
+class Served(Protocol):
+    """Something with an HTTP server."""
+
+    server: ThreadingHTTPServer
+
+
+S = TypeVar("S", bound=Served)
+
+
 @contextmanager
-def running(gateway: Gateway) -> Iterator[Gateway]:
+def running(served: S) -> Iterator[S]:
     """Serve until the end of the block."""
-    thread = threading.Thread(target=gateway.server.serve_forever, args=(0.01,))
+    thread = threading.Thread(target=served.server.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield gateway
+        yield served
     finally:
-        gateway.server.shutdown()
-        gateway.server.server_close()
+        served.server.shutdown()
+        served.server.server_close()
         thread.join()
 
 

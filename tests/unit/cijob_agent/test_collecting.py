@@ -19,7 +19,8 @@ from cijob_agent.clocks import Clock, OutOfTime
 from cijob_agent.collecting import Outcome, collect
 from cijob_agent.delivery import Delivery
 from cijob_agent.settings import Artifact, Collect
-from unit.cijob_agent.collectors import HANG_UP, TOKEN, Collector, serving
+from unit.cijob_agent.collectors import HANG_UP, TOKEN, Collector
+from unit.cijob_agent.gateways import running
 
 pytestmark = pytest.mark.process
 WORKED = 0
@@ -58,7 +59,7 @@ class Ground:
 
 @pytest.fixture
 def ground(tmp_path: Path) -> Iterator[Ground]:
-    with serving(Collector()) as collector:
+    with running(Collector()) as collector:
         yield Ground(tmp_path, collector)
 
 

@@ -28,15 +28,6 @@ pytestmark = pytest.mark.process
 TRIES = Tries(20, first_pause=20)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
-    sshd = sshserver.program()
-    if sshd is None:
-        pytest.skip("no sshd, or not root: `make setup` on Debian brings one")
-    with sshserver.serving(tmp_path_factory.mktemp("ssh"), sshd) as running:
-        yield running
-
-
 class Pod:
     """The folders of a Pod, and a repository to clone into them."""
 

@@ -3,7 +3,6 @@
 import os
 import stat
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,15 +15,6 @@ from kit.repositories import Repository
 from kit.sshserver import SshServer
 
 pytestmark = pytest.mark.process
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
-    sshd = sshserver.program()
-    if sshd is None:
-        pytest.skip("no sshd, or not root: `make setup` on Debian brings one")
-    with sshserver.serving(tmp_path_factory.mktemp("ssh"), sshd) as running:
-        yield running
 
 
 @pytest.fixture

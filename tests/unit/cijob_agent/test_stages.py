@@ -16,7 +16,7 @@ import pytest
 from cijob_agent import clocks, control
 from cijob_agent.settings import Archive, Paths
 from cijob_agent.stages import run
-from unit.cijob_agent.collectors import Collector, serving
+from unit.cijob_agent.collectors import Collector
 from unit.cijob_agent.forging import Item, archive, link, listing
 from unit.cijob_agent.gateways import Answer, Gateway, body, problem, running, silent
 
@@ -286,7 +286,7 @@ def test_it_stays_until_the_job_ends_and_collects_by_its_exit_code(
 ) -> None:
     for name in ("wheel", "log"):
         (pod.workspace / name).write_text(name)
-    with serving(Collector()) as collector:
+    with running(Collector()) as collector:
         process = pod.run(told(collector, **WHEELS))
         job = Job(pod)
         job.begin()
@@ -309,7 +309,7 @@ def test_an_exit_code_that_is_a_link_or_a_fifo_is_none(pod: Pod) -> None:
 
 
 def test_told_to_stop_before_the_job_begins_nothing_is_collected(pod: Pod) -> None:
-    with serving(Collector()) as collector:
+    with running(Collector()) as collector:
         process = pod.run(told(collector, **WHEELS))
         while not (pod.control / "ready").exists():
             assert process.poll() is None
@@ -320,7 +320,7 @@ def test_told_to_stop_before_the_job_begins_nothing_is_collected(pod: Pod) -> No
 
 def test_killed_while_it_collects_that_stage_stays(pod: Pod) -> None:
     (pod.workspace / "wheel").write_text("wheel")
-    with serving(Collector()) as collector:
+    with running(Collector()) as collector:
         collector.fails = lambda request: 503
         process = pod.run(told(collector, **WHEELS))
         job = Job(pod)
@@ -337,7 +337,7 @@ def test_a_gateway_that_was_never_told_is_in_the_last_words(
     pod: Pod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clocks, "COLLECT_SECONDS", 2.5)
-    with serving(Collector()) as collector:
+    with running(Collector()) as collector:
         collector.fails = lambda request: 503
         job = Job(pod)
 

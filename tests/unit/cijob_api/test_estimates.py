@@ -4,13 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cijob_api.estimates import REMEMBERED, History, wait_seconds, waits
+from cijob_api.estimates import NO_HISTORY_SECONDS, REMEMBERED, History, waits
 
 NOTHING = History()
 
 
 def history(*seconds: float) -> History:
     return History(tuple(seconds))
+
+
+def wait_seconds(ahead: list[History], own: History, *, places: int, free: int) -> float:
+    *_, last = waits([*ahead, own], places=places, free=free)
+    return last
 
 
 @pytest.mark.parametrize(
@@ -51,6 +56,16 @@ def test_only_the_last_ones_are_remembered() -> None:
     assert known.seconds[-1] == 99
 
 
+def plainly(ahead: list[History], own: History, *, places: int, free: int) -> float:
+    """The rule for one job by itself."""
+    if free > len(ahead):
+        return 0.0
+    if not any(history.seconds for history in (*ahead, own)):
+        return (len(ahead) + 1) * NO_HISTORY_SECONDS / max(free, 1)
+    expected = (history.typical or NO_HISTORY_SECONDS for history in (*ahead, own))
+    return sum(expected) / max(places, 1)
+
+
 @given(
     st.lists(st.lists(st.floats(0, 1e5), max_size=3), min_size=1, max_size=8),
     st.integers(0, 9),
@@ -59,7 +74,6 @@ def test_only_the_last_ones_are_remembered() -> None:
 def test_a_line_in_one_pass_says_the_same(line: list[list[float]], places: int, free: int) -> None:
     histories = [history(*seconds) for seconds in line]
     one_by_one = [
-        wait_seconds(histories[:n], own, places=places, free=free)
-        for n, own in enumerate(histories)
+        plainly(histories[:n], own, places=places, free=free) for n, own in enumerate(histories)
     ]
     assert list(waits(histories, places=places, free=free)) == pytest.approx(one_by_one)

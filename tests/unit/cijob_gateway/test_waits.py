@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from cijob_api.estimates import History
-from cijob_api.fitting import Pools, capacity
+from cijob_api.fitting import Pools, capacities
 from cijob_api.places import Floor, Holding, Waiting
 from cijob_api.specs import CIPoolSpec
 from cijob_gateway.waits import Habit, Look, Queued, habits_of, look
@@ -29,8 +29,7 @@ def looked(
     pools: Pools = ONE,
     habits: Mapping[Habit, History] | None = None,
 ) -> Look:
-    capacities = {name: capacity(pool) for name, pool in pools.items()}
-    return look(jobs, Floor(capacities, running or [], NOW), pools, habits or {})
+    return look(jobs, Floor(capacities(pools), running or [], NOW), habits or {})
 
 
 def test_the_order_is_the_admissions() -> None:
