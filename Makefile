@@ -63,7 +63,7 @@ check: verify ## generated files, format, lint, types, import rules, chart
 
 .PHONY: unit
 unit: ## unit tests: no cluster, no network, under 10 s
-	CIJOB_HYPOTHESIS=quick pytest tests/unit -m 'not process' -n 2 -q
+	CIJOB_HYPOTHESIS=quick pytest tests/unit -m 'not process' -q
 
 .PHONY: processes
 processes: ## tests that start programs or servers, and properties looked for longer

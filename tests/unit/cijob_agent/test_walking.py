@@ -170,6 +170,7 @@ def test_too_many_files_end_the_look_after_so_many(workspace: Path, root: int) -
     assert len(found(root, ".", most=61)) == 61
 
 
+@pytest.mark.process
 def test_time_may_run_out_in_a_large_folder(workspace: Path, root: int) -> None:
     put(workspace, *[f"{number}" for number in range(1000)])
 

@@ -298,6 +298,7 @@ def test_the_whole_queue_has_an_order(queue: list[Waiting], where: Floor) -> Non
     assert Counter(names(placed)) == Counter(job.name for job in queue)
 
 
+@pytest.mark.process
 @settings(deadline=None, max_examples=40)
 @given(
     st.integers(1, 7),
@@ -355,6 +356,7 @@ def bound(*, priorities: int, aging: float, before: int, submitters: int, spaces
     return (priorities + 1) * aging + before * (1 + submitters) * (1 + spaces)
 
 
+@pytest.mark.process
 @settings(deadline=None, max_examples=40)
 @given(
     st.lists(

@@ -199,6 +199,7 @@ def test_time_between_two_lines(earlier: int, later: int) -> None:
     assert found == pytest.approx((later - earlier) / SECOND, abs=1e-6)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("back", [0, 150], ids=["rising", "back-and-forth"])
 def test_counting_equal_timestamps_needs_bounded_memory(back: int) -> None:
     ordinals = Ordinals()

@@ -142,6 +142,7 @@ def test_long_texts_are_cut() -> None:
     assert [len(text) for text in (case.name, case.message, case.body)] == [100, 100, 100]
 
 
+@pytest.mark.process
 def test_memory_does_not_grow_with_the_report() -> None:
     noise = b"<a/><property name='p' value='v'/>" * 200 + b"<system-out>" + b"x" * 5000
     case = b'<testcase name="a">' + noise + b"</system-out></testcase>"

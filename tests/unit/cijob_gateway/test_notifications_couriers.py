@@ -251,6 +251,7 @@ def test_a_wrong_sink_of_a_job_that_ended_long_ago_is_let_go() -> None:
     assert scene.done == ["u-1"]
 
 
+@pytest.mark.process
 def test_an_api_server_or_store_that_is_away_is_waited_for() -> None:
     scene = Scene()
     scene.reader.failures = 2

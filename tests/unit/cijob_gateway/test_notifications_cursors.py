@@ -85,6 +85,7 @@ def test_sinks_that_come_at_a_time_share_a_write() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.process
 def test_a_store_that_is_away_is_waited_for() -> None:
     async def run() -> None:
         store = MemoryStore()
