@@ -40,19 +40,26 @@ class Outcome(NamedTuple):
     told: bool  # whether the gateway knows
 
 
+class Ran(NamedTuple):
+    """The command that has ended."""
+
+    code: int | None  # its exit code, if it left one
+    fetch_seconds: int = 0  # how long it had waited for its source
+
+
 def collect(
-    plan: Collect, workspace: str, delivery: Delivery, clock: Clock, *, code: int | None
+    plan: Collect, workspace: str, delivery: Delivery, clock: Clock, *, ran: Ran
 ) -> Outcome:
-    """Bring everything, and tell the gateway; `code` is the command's exit code, if it left one."""
+    """Bring everything, and tell the gateway."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     with closing(delivery):
         root = os.open(workspace, flags)
         try:
             collection = _Collection(root, delivery, clock)
-            collection.bring(plan, succeeded=code == 0)
+            collection.bring(plan, succeeded=ran.code == 0)
         finally:
             os.close(root)
-        return collection.tell()
+        return collection.tell(ran)
 
 
 class _Collection:
@@ -83,7 +90,7 @@ class _Collection:
             what = f"artifact {artifact.name}"
             self._try(what, partial(self._bring_artifact, artifact, limits))
 
-    def tell(self) -> Outcome:
+    def tell(self, ran: Ran) -> Outcome:
         """Tell the gateway that this was all."""
         missing, kept = self._missing, bool(self._artifacts or self._reports)
         state = COMPLETE if not missing else PARTIAL if kept else FAILED
@@ -93,6 +100,7 @@ class _Collection:
             "reports": self._reports,
             "state": state,
             "message": words,
+            "fetchSeconds": ran.fetch_seconds,
         }
         try:
             self._delivery.ask("POST", "collection", said, last=True)

@@ -1,12 +1,13 @@
 """The folder that the agent and the job's wrapper share; called by `stages`.
 
-The wrapper waits for `ready`, holds the FIFO `alive` open while the job runs (see `lifeline`), and
-writes `exit-code`; `home` and `tmp` are the job's HOME and TMPDIR.
+The wrapper makes `waiting` and waits for `ready`, holds the FIFO `alive` open while the job runs
+(see `lifeline`), and writes `exit-code`; `home` and `tmp` are the job's HOME and TMPDIR.
 """
 # ruff: noqa: PTH101, PTH103, PTH104, PTH108
 # pathlib costs a tenth of the agent's start, and every job waits for that.
 
 import os
+import time
 
 
 def open_scratch(control: str) -> int:
@@ -60,6 +61,18 @@ def exit_code(control: str) -> int | None:
     finally:
         os.close(file)
     return int(text) if text.isdigit() else None
+
+
+def waited(control: str, seconds: float) -> float:
+    """For how many of the last `seconds` the job's container has waited for its workspace.
+
+    By the time of the wrapper's file; whatever the job has made of that, it is at most all of them.
+    """
+    try:
+        since = time.time() - os.lstat(f"{control}/waiting").st_mtime
+    except OSError:  # the image is still being pulled, perhaps: nobody has waited
+        return 0.0
+    return min(max(since, 0.0), seconds)
 
 
 def say_ready(control: str) -> None:

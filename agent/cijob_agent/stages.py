@@ -60,12 +60,14 @@ def _prepare(
     elif repository := settings.repository:
         brought = _bring_commit(settings, repository, paths, termination)
         offers_key = lifeline is not None and _offer_key(repository, paths, held)
+    took = time.monotonic() - started
+    termination.waited = round(control.waited(paths.control, took) if lifeline else took, 3)
     if lifeline:
         _stop_at_once(termination, lifeline)
         control.say_ready(paths.control)
     # After the fact: killed in between, the job ends by name. The other way round it would wait
     # for a file that never comes, beside an agent that said all was well.
-    termination.enter("ready", f"{brought} after {time.monotonic() - started:.2f} s")
+    termination.enter("ready", f"{brought} after {took:.2f} s")
     return lifeline if offers_key or settings.collect else None
 
 
@@ -78,7 +80,7 @@ def _stay(settings: Settings, paths: Paths, termination: Termination, lifeline: 
         return 0
     # While the command runs: it would be waited for at the end.
     from cijob_agent.clocks import Clock  # noqa: PLC0415
-    from cijob_agent.collecting import collect  # noqa: PLC0415
+    from cijob_agent.collecting import Ran, collect  # noqa: PLC0415
     from cijob_agent.delivery import Delivery  # noqa: PLC0415
 
     clock = Clock()
@@ -87,7 +89,8 @@ def _stay(settings: Settings, paths: Paths, termination: Termination, lifeline: 
     clock.start()
     termination.enter("collect")
     way = Delivery(plan.url, paths.token, clock)
-    outcome = collect(plan, paths.workspace, way, clock, code=control.exit_code(paths.control))
+    ran = Ran(control.exit_code(paths.control), round(termination.waited or 0))
+    outcome = collect(plan, paths.workspace, way, clock, ran=ran)
     if not outcome.told:
         termination.fail(None, outcome.words)
         return 1

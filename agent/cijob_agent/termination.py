@@ -8,6 +8,7 @@ https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-fa
 import json
 import os
 import sys
+from collections.abc import Mapping
 
 LIMIT = 4096
 STAGES = ("fetch", "verify", "unpack", "ready", "collect", "done")
@@ -21,6 +22,7 @@ class Termination:
         self._longest = 0
         self.stage = STAGES[0]
         self.commit: str | None = None  # what was checked out, once it is known
+        self.waited: float | None = None  # how many seconds the job waited for us, once it is known
 
     def enter(self, stage: str, message: str = "") -> None:
         """A stage begins, or goes on with something to say of it."""
@@ -32,7 +34,8 @@ class Termination:
         self._write(reason, message)
 
     def _write(self, reason: str | None, message: str) -> None:
-        text = _document(self.stage, reason, message, self.commit)
+        told = {"commit": self.commit, "waitedSeconds": self.waited}
+        text = _document(self.stage, reason, message, told)
         # One write over the old words, padded to their length: truncating first would leave
         # nothing behind if the kill came just then.
         self._longest = max(self._longest, len(text))
@@ -49,12 +52,12 @@ class Termination:
         print(f"cijob agent: {words}", file=sys.stderr, flush=True)
 
 
-def _document(stage: str, reason: str | None, message: str, commit: str | None) -> bytes:
+def _document(stage: str, reason: str | None, message: str, told: Mapping[str, object]) -> bytes:
     """The JSON of the last words, within the kubelet's limit."""
     room = LIMIT
     while True:
         cut = message.encode(errors="replace")[:room].decode(errors="ignore")
-        words = {"stage": stage, "reason": reason, "message": cut, "commit": commit}
+        words = {"stage": stage, "reason": reason, "message": cut, **told}
         kept = {key: value for key, value in words.items() if value is not None}
         text = json.dumps(kept, ensure_ascii=False).encode()
         if len(text) <= LIMIT:

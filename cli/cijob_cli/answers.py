@@ -13,6 +13,7 @@ from cijob_cli.units import counted, format_duration
 SHOWN = 10  # failed tests, at the end of a log
 _LINES = 12  # of an assertion
 _CHARACTERS = 240  # of a line of it
+_STAGES = {"earlierAttempts": "earlier attempts"}  # the others are words already
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Answer:
     def times(self) -> str:
         """Where the time went: `queued 2s, running 9s`, without what took none."""
         return ", ".join(
-            f"{stage} {format_duration(seconds)}"
+            f"{_STAGES.get(stage, stage)} {format_duration(seconds)}"
             for stage, seconds in (self.spent or {}).items()
             if seconds
         )

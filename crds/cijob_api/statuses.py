@@ -41,6 +41,19 @@ class Condition(Model):
     """When the status changed last."""
 
 
+class Spent(Model):
+    """Where an attempt's time went, in whole seconds; each second is counted once."""
+
+    starting_seconds: Count | None = None
+    """From its Pod's creation to its container's start, without pulling and fetching."""
+    pulling_seconds: Count | None = None
+    """Pulling images, and waiting for other pulls; absent: they were there, or nobody said."""
+    fetching_seconds: Count | None = None
+    """How long its command waited for the source; absent: it did not, or nobody said."""
+    running_seconds: Count | None = None
+    """What its command ran for."""
+
+
 class Attempt(Model):
     """One try: one Pod."""
 
@@ -66,6 +79,8 @@ class Attempt(Model):
     """How it ended."""
     message: Message | None = None
     """That in a sentence."""
+    spent: Spent | None = None
+    """Where its time went, as far as it is known."""
 
 
 class SourceResult(Model):
@@ -154,6 +169,8 @@ class Collection(Model):
     """Complete, Partial or Failed."""
     message: Message | None = None
     """What is missing, if anything."""
+    fetch_seconds: Count | None = None
+    """How long the command had waited for its source, as the agent told; absent: not at all."""
 
 
 class Failure(Model):

@@ -53,6 +53,7 @@ class Collected(_Said):
     reports: list[Report] = Field(default=[], max_length=MOST_REPORTS)
     state: CollectionState
     message: str = Field(default="", max_length=16_384, description="What is missing, if anything.")
+    fetch_seconds: Count = Field(default=0, description="How long its command waited for a source.")
 
 
 def artifact_name(job: CIJob, attempt: int, name: str) -> str:

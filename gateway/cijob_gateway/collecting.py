@@ -110,6 +110,7 @@ def _results(kept: Collected, tests: Tests | None) -> Json:
             attempt=kept.attempt,
             state=kept.state,
             message=shorten(kept.message, MESSAGE_CHARACTERS) or None,
+            fetch_seconds=kept.fetch_seconds or None,
         ),
     )
     small = trim_status(CIJobStatus(results=results), GATEWAY_BYTES).results or Results()

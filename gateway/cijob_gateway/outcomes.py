@@ -61,7 +61,10 @@ class Outcome(_Said):
 
     tests: Tests | None = None
     collection: Collection | None = None
-    spent: dict[str, int] = Field(description="Seconds that are known, by stage, in their order.")
+    spent: dict[str, int] = Field(
+        description="Seconds that are known, by stage, in their order: earlierAttempts, queued,"
+        " starting, pulling, fetching, running, collecting."
+    )
     flaky: Other | None = Field(
         default=None,
         description="The newest job before it that ran the same, if that ended the other way.",

@@ -2,7 +2,8 @@
 
 Used by `podviews`. The agent rewrites the message at every stage, so that it is there after
 SIGKILL, too: `{"stage": "unpack", "reason": "SourceRejected", "message": "…"}`; once it knows the
-commit of a git source, with `commit`. It handles other people's archives, and may have been killed
+commit of a git source, with `commit`, and once it knows how long the job's container has waited for
+its workspace, with `waitedSeconds`. It handles other people's archives, and may have been killed
 while it wrote: nothing here is trusted to be whole.
 """
 
@@ -27,6 +28,7 @@ REASONS = frozenset(
     }
 )
 WORDS_LENGTH = 800
+MOST_SECONDS = 2**31
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class AgentReport:
     reason: Reason | None = None  # one of REASONS
     words: str = ""
     commit: str = ""  # the full name of what was checked out, when it was
+    waited: float | None = None  # how many seconds the job waited for it, when it was ready
 
     @property
     def was_ready(self) -> bool:
@@ -53,15 +56,25 @@ def read_report(message: str) -> AgentReport:
     if not isinstance(said, dict):
         return AgentReport(words=_plain(message))
     reason, words = str(said.get("reason") or ""), str(said.get("message") or "")
-    stage, commit = _plain(said.get("stage")), _commit(said.get("commit"))
-    if reason in REASONS:
-        return AgentReport(stage, Reason(reason), _plain(words), commit)
-    told = ": ".join(part for part in (reason, words) if part)
-    return AgentReport(stage, None, _plain(told), commit)
+    known = Reason(reason) if reason in REASONS else None
+    told = words if known else ": ".join(part for part in (reason, words) if part)
+    return AgentReport(
+        stage=_plain(said.get("stage")),
+        reason=known,
+        words=_plain(told),
+        commit=_commit(said.get("commit")),
+        waited=_seconds(said.get("waitedSeconds")),
+    )
 
 
 def _commit(said: object) -> str:
     return str(said) if re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", str(said)) else ""
+
+
+def _seconds(said: object) -> float | None:
+    if not isinstance(said, int | float) or isinstance(said, bool):
+        return None
+    return float(said) if 0 <= said < MOST_SECONDS else None
 
 
 def _plain(text: object) -> str:

@@ -1,4 +1,4 @@
-"""What this process knows of the cluster: jobs, their Pods, templates, pools.
+"""What this process knows of the cluster: jobs, their Pods, templates, pools, pulls of images.
 
 Fed by watches, by the full lists of the resync, and by the API server's answers to our own writes,
 which are usually there before the watch shows them: an older version never replaces a newer one.
@@ -7,7 +7,7 @@ A deleted Pod stays, marked, until its attempt is closed. Finished jobs are kept
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -18,6 +18,7 @@ from cijob_api.objects import CIJob, CIJobTemplate, CIPool
 from cijob_api.specs import CIJobSpec
 from cijob_api.statuses import LogResult, Results, SourceResult
 from cijob_operator.podviews import PodView, view
+from cijob_operator.pulls import Pulls
 from cijob_operator.times import parse_time
 
 Json = dict[str, Any]
@@ -44,6 +45,7 @@ class Cache:
     templates: dict[Key, CIJobTemplate] = field(default_factory=dict)
     pods: dict[Key, PodView] = field(default_factory=dict)
     pools: dict[str, CIPool] = field(default_factory=dict)
+    pulls: Pulls = field(default_factory=Pulls)
     _pods_of: dict[Key, set[Key]] = field(default_factory=lambda: defaultdict(set))
 
     def is_news(self, body: Json) -> bool:
@@ -171,8 +173,12 @@ class Cache:
     def pods_of(self, job: Key, uid: str) -> tuple[PodView, ...]:
         """The Pods that belong to this very job, by attempt."""
         keys = self._pods_of.get(job, ())
-        own = [self.pods[key] for key in keys if self.pods[key].owner == uid]
+        own = [self._with_pulls(self.pods[key]) for key in keys if self.pods[key].owner == uid]
         return tuple(sorted(own, key=lambda pod: pod.attempt))
+
+    def _with_pulls(self, pod: PodView) -> PodView:
+        seconds = self.pulls.seconds(pod.uid)
+        return replace(pod, pulled=seconds) if seconds else pod
 
     def orphans(self) -> Iterator[PodView]:
         """Pods of ours that are there and whose job is not."""

@@ -28,7 +28,7 @@ def close(seen: Observation, pod: PodView, end: Ending, now: datetime) -> Decisi
     end = _as_wanted(seen, end)
     retries = _spent(seen, end)
     if retries is not None:
-        closed = statuses.close_attempt(pod, end, now)
+        closed = statuses.close_attempt(seen.job, pod, end, now)
         decision = _repeat(seen, closed, retries, now=now)
     else:
         status = statuses.finished(seen.job, end, now, pod=pod)

@@ -6,8 +6,9 @@ work at all, and says which in one line.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 
 from cijob_api import names
@@ -26,6 +27,7 @@ from cijob_operator.errors import NotPermitted
 from cijob_operator.events import JobEvents
 from cijob_operator.jobqueue import JobQueue
 from cijob_operator.poolstatuses import PoolStatuses
+from cijob_operator.pulls import listen
 from cijob_operator.reconcile import Reconciler, count_phases
 from cijob_operator.resync import DeadWatch, Resync
 from cijob_operator.settings import LEASE, Settings, read_settings
@@ -81,9 +83,17 @@ async def run(settings: Settings) -> None:
             vitals.listed = True
             actor, leadership, reconciler, events = _build(api, cache, queue, settings)
             vitals.stuck = reconciler.stuck
+            hear = partial(listen, api, cache.pulls, settings.namespaces)
             async with asyncio.TaskGroup() as tasks:
                 leading = tasks.create_task(
-                    _lead(leadership, reconciler, settings, resync, actor=actor, events=events)
+                    _lead(
+                        leadership,
+                        reconciler,
+                        settings,
+                        resync,
+                        actor=actor,
+                        beside=(events.run, hear),
+                    )
                 )
                 await watch(cache, queue, settings, stopping=leading.cancel)
             await leadership.release()
@@ -137,7 +147,7 @@ async def _lead(
     resync: Resync,
     *,
     actor: Actor,
-    events: Events,
+    beside: Iterable[Callable[[], Coroutine[None, None, None]]],
 ) -> None:
     await leadership.acquire()
     metrics.leading.set(1)
@@ -146,7 +156,8 @@ async def _lead(
     reconciler.start()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(leadership.hold())
-        tasks.create_task(events.run())
+        for work in beside:
+            tasks.create_task(work())
         tasks.create_task(_resync_often(resync, actor, settings.resync_seconds))
         for _ in range(settings.workers):
             tasks.create_task(reconciler.work())

@@ -16,7 +16,8 @@ NEEDS = (
     Need("cijob.dev", "cipools", ("patch",), subresource="status", cluster_wide=True),
     Need("", "nodes", ("list",), cluster_wide=True),
     Need("", "pods", ("get", "list", "watch", "create", "patch", "delete")),
-    Need("", "events", ("get", "create", "patch")),
+    # Our own are counted up; of the kubelet's we hear how long it pulled images.
+    Need("", "events", ("get", "watch", "create", "patch")),
     Need("coordination.k8s.io", "leases", ("create",), system_only=True),
     Need("coordination.k8s.io", "leases", ("get", "update"), name=LEASE, system_only=True),
 )

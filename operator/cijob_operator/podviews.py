@@ -81,12 +81,14 @@ class PodView:
     group: str = ""
     supersedes: bool = False
     stop: str = ""  # why and since when we stopped it: `Cancelled 2026-01-01T00:00:00Z`
+    scheduled: datetime | None = None  # when it got its node
     unschedulable: str = ""  # the scheduler's words
     disruption: str = ""  # the reason of the condition DisruptionTarget
     wrapped_command: bool = False  # its wrapper runs a command, not a script
     collects: bool = False  # its agent collects results after the job's end
     container: ContainerView | None = None
     agent: AgentView | None = None
+    pulled: float = 0.0  # seconds that its images took, which only the kubelet's Events say
     gone: bool = False  # deleted; this is what was seen last
 
     @property
@@ -142,6 +144,7 @@ def view(body: Json) -> PodView:
         group=notes.get(names.ANNOTATION_GROUP, ""),
         supersedes=notes.get(names.ANNOTATION_SUPERSEDES) == "true",
         stop=notes.get(names.ANNOTATION_STOP, ""),
+        scheduled=_since(conditions.get("PodScheduled") or {}),
         unschedulable=_unschedulable(conditions.get("PodScheduled") or {}),
         disruption=_disruption(conditions.get("DisruptionTarget") or {}),
         wrapped_command=notes.get(names.ANNOTATION_WRAPPED_COMMAND) == "true",
@@ -161,6 +164,11 @@ def _owner(metadata: Json) -> str:
 def _unschedulable(condition: Json) -> str:
     refused = condition.get("status") == "False" and condition.get("reason") == "Unschedulable"
     return str(condition.get("message") or "no node fits") if refused else ""
+
+
+def _since(condition: Json) -> datetime | None:
+    holds = condition.get("status") == "True"
+    return parse_time(condition.get("lastTransitionTime")) if holds else None
 
 
 def _disruption(condition: Json) -> str:

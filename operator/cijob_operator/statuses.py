@@ -20,6 +20,7 @@ from cijob_api.statuses import (
     Waited,
 )
 from cijob_operator.podviews import PodView
+from cijob_operator.spent import spent
 from cijob_operator.times import format_duration, format_time, parse_time
 from cijob_operator.verdicts import Ending
 
@@ -78,7 +79,7 @@ def starting(
         job,
         Change(Phase.STARTING, reason, message),
         pool=pool_of(job, pod),
-        attempts=with_attempt(job, open_attempt(pod)),
+        attempts=with_attempt(job, open_attempt(job, pod)),
         conditions=_with(job, now, _admitted(pod), pod=pod),
     )
 
@@ -103,7 +104,7 @@ def running(job: CIJob, pod: PodView, now: datetime) -> CIJobStatus:
         Change(Phase.RUNNING, Reason.RUNNING, f"runs in Pod {pod.name}"),
         pool=pool_of(job, pod),
         start_time=job.status.start_time or moment,
-        attempts=with_attempt(job, open_attempt(pod)),
+        attempts=with_attempt(job, open_attempt(job, pod)),
         conditions=_with(job, now, _admitted(pod), _started(pod), pod=pod),
     )
 
@@ -134,7 +135,7 @@ def finished(
     fields: dict[str, object] = {}
     facts = []
     if pod:
-        closed = close_attempt(pod, ending, now)
+        closed = close_attempt(job, pod, ending, now)
         start = job.status.start_time or closed.start_time
         if start:
             length = _length(start, closed.completion_time or start)
@@ -178,7 +179,7 @@ def malformed(words: str, now: datetime) -> dict[str, object]:
     }
 
 
-def open_attempt(pod: PodView) -> Attempt:
+def open_attempt(job: CIJob, pod: PodView) -> Attempt:
     """What is known of an attempt while its Pod lives."""
     container = pod.container
     return Attempt(
@@ -189,17 +190,20 @@ def open_attempt(pod: PodView) -> Attempt:
         node_name=pod.node or None,
         template=pod.template or None,
         start_time=format_time(container.started) if container and container.started else None,
+        spent=spent(job, pod),
     )
 
 
-def close_attempt(pod: PodView, ending: Ending, now: datetime) -> Attempt:
+def close_attempt(job: CIJob, pod: PodView, ending: Ending, now: datetime) -> Attempt:
     """An attempt that has ended, for good."""
-    return open_attempt(pod).model_copy(
+    ended = ending.finished or now
+    return open_attempt(job, pod).model_copy(
         update={
-            "completion_time": format_time(ending.finished or now),
+            "completion_time": format_time(ended),
             "exit_code": ending.exit_code,
             "reason": ending.reason.value,
             "message": shortened(ending.message, ATTEMPT_MESSAGE_LENGTH),
+            "spent": spent(job, pod, ended=ended, reason=ending.reason),
         }
     )
 

@@ -12,6 +12,7 @@ Each line is there for a failure that was seen:
 - A command started in the background has INT and QUIT ignored, so a Python job never sees
   KeyboardInterrupt: `env --default-signal` gives them back where it exists, `trap -` does in bash.
   `env` takes a command with `=` in its name for a variable, so such a command goes without.
+- The time of the file `waiting` tells the agent since when it is waited for.
 - The FIFO is held open for reading and writing, since opening it for writing waits for a reader,
   for ever if the agent is dead; the command does not inherit it. The agent sees a line when the
   command begins, and end of file when the wrapper is gone, also after SIGKILL.
@@ -37,6 +38,7 @@ trap 'exit 130' INT
 trap 'exit 131' QUIT
 cijob_env='env --default-signal=INT,QUIT --'
 $cijob_env true 2>/dev/null || cijob_env=
+[ -e /cijob/ready ] || true 2>/dev/null >/cijob/waiting
 cijob_pause=0.02 cijob_looks=0
 until [ -e /cijob/ready ]; do
     sleep "$cijob_pause" 2>/dev/null || sleep 1

@@ -16,7 +16,7 @@ import pytest
 
 from cijob_agent import clocks, delivery
 from cijob_agent.clocks import Clock, OutOfTime
-from cijob_agent.collecting import Outcome, collect
+from cijob_agent.collecting import Outcome, Ran, collect
 from cijob_agent.delivery import Delivery
 from cijob_agent.settings import Artifact, Collect
 from unit.cijob_agent.collectors import HANG_UP, TOKEN, Collector
@@ -24,6 +24,7 @@ from unit.cijob_agent.gateways import running
 
 pytestmark = pytest.mark.process
 WORKED = 0
+WAITED = 7
 
 
 class Ground:
@@ -49,7 +50,7 @@ class Ground:
         plan = Collect(self.gateway.url, artifacts, junit)
         self.clock.start()
         way = Delivery(plan.url, str(self.token), self.clock)
-        return collect(plan, str(self.workspace), way, self.clock, code=code)
+        return collect(plan, str(self.workspace), way, self.clock, ran=Ran(code, WAITED))
 
     @property
     def said(self) -> dict[str, Any]:
@@ -104,6 +105,7 @@ def test_reports_and_artifacts_arrive_as_they_are(ground: Ground) -> None:
     ]
     assert [report["path"] for report in ground.said["reports"]] == ["deep/x/junit", "junit"]
     assert (ground.said["state"], ground.said["message"]) == ("Complete", "")
+    assert ground.said["fetchSeconds"] == WAITED
     with tarfile.open(fileobj=io.BytesIO(bodies["artifacts/glob"])) as archive:
         assert archive.getnames() == ["dist/one"]
 

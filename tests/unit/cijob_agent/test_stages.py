@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -65,8 +66,14 @@ class Pod:
         return process
 
     def said(self) -> dict[str, str]:
+        """The last words, but for a time that is another one in each run."""
         said: dict[str, str] = json.loads(self.words.read_text())
+        said.pop("waitedSeconds", None)
         return said
+
+    def waited(self) -> float:
+        waited: float = json.loads(self.words.read_text())["waitedSeconds"]
+        return waited
 
 
 def environment(given: Archive, **more: str) -> dict[str, str]:
@@ -114,6 +121,49 @@ def test_before_the_job_it_leaves_a_workspace_and_nobody_waits(pod: Pod) -> None
     assert (pod.workspace / "tests/run").exists()
     assert sorted(path.name for path in pod.control.iterdir()) == ["home", "tmp"]
     assert pod.said()["stage"] == "done"
+
+
+LATE = 0.5
+
+
+def late(request: BaseHTTPRequestHandler) -> None:
+    time.sleep(LATE)
+    body(SOURCE)(request)
+
+
+def test_before_the_job_all_that_it_takes_is_waited_for(pod: Pod) -> None:
+    with running(Gateway(late)) as gateway:
+        assert run(environment(gateway.archive(SOURCE), CIJOB_PREPARE="Init"), pod.paths) == 0
+    assert pod.waited() >= LATE
+
+
+def test_beside_a_job_that_has_not_begun_nothing_is_waited_for(pod: Pod) -> None:
+    """Its image is being pulled, say: no second is counted twice."""
+    with running(Gateway(late)) as gateway:
+        assert run(environment(gateway.archive(SOURCE)), pod.paths) == 0
+    assert pod.waited() == 0
+
+
+def test_beside_a_job_that_waits_its_wait_counts(pod: Pod) -> None:
+    (pod.control / "waiting").touch()
+    with running(Gateway(late)) as gateway:
+        assert run(environment(gateway.archive(SOURCE)), pod.paths) == 0
+    assert pod.waited() >= LATE
+
+
+@pytest.mark.parametrize(("since", "waited"), [(3600, 5), (2, 2), (-3600, 0)])
+def test_whatever_the_job_makes_of_the_file_it_waited_for_no_longer_than_we_took(
+    tmp_path: Path, since: float, waited: float
+) -> None:
+    (tmp_path / "waiting").touch()
+    moment = time.time() - since
+    os.utime(tmp_path / "waiting", (moment, moment))
+    assert control.waited(str(tmp_path), 5) == pytest.approx(waited, abs=1)
+
+
+def test_a_job_that_waits_behind_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "waiting").symlink_to("/nowhere")
+    assert control.waited(str(tmp_path), 5) < 5
 
 
 def test_without_a_source_it_is_ready_at_once(pod: Pod) -> None:

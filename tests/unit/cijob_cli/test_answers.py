@@ -51,6 +51,12 @@ def test_failed_tests_come_first_and_the_verdict_last(ci: CI, gateway: Loopback)
     )
 
 
+def test_each_stage_has_its_word_and_what_took_none_is_left_out(ci: CI, gateway: Loopback) -> None:
+    spent = {"earlierAttempts": 62, "queued": 2, "starting": 0, "pulling": 14, "fetching": 1}
+    line = ended_with(ci, gateway, {"spent": {**spent, "running": 9}}).splitlines()[-1]
+    assert " (earlier attempts 1m2s, queued 2s, pulling 14s, fetching 1s, running 9s): " in line
+
+
 def test_many_failures_are_the_first_ten_and_how_many_more(ci: CI, gateway: Loopback) -> None:
     many = [{"name": f"test_{number}"} for number in range(10)]
     outcome = {"tests": {"failed": 23, "failures": many}}

@@ -67,6 +67,7 @@ class Ground:
         self.store, self.server = MemoryStore(), Server(status)
         self.artifacts: list[Artifact] = []
         self.reports: list[Report] = []
+        self.fetch_seconds = 0
 
     def artifact(self, name: str, content: bytes = b"x", attempt: int = 1) -> None:
         self.store.objects[artifact_name(JOB, attempt, name)] = Content(content, {})
@@ -87,6 +88,7 @@ class Ground:
             reports=self.reports,
             state=CollectionState(state),
             message=message,
+            fetch_seconds=self.fetch_seconds,
         )
         asyncio.run(finish(cast("Api", self.server), self.store, JOB, said))
         return self.server.results
@@ -103,6 +105,14 @@ def test_one_patch_has_tests_artifacts_and_how_it_went() -> None:
     assert results["artifacts"] == [{"name": "dist", "sizeBytes": 5, "sha256": "0" * 64}]
     assert results["tests"]["total"] == 2
     assert results["tests"]["firstFailures"][0]["message"] == "1 != 2"
+
+
+def test_what_the_agent_says_of_the_fetch_is_the_operators_to_use() -> None:
+    ground = Ground()
+    ground.fetch_seconds = 7
+    assert ground.finish()["collection"]["fetchSeconds"] == 7
+    ground.fetch_seconds = 0
+    assert "fetchSeconds" not in ground.finish(attempt=2)["collection"]
 
 
 def test_the_whole_list_is_in_the_bucket_beside_the_log() -> None:

@@ -104,7 +104,7 @@ def refused(reason: str, message: str = "", **facts: Any) -> PodView:
     )
 
 
-def agent(code: int | None = None, said: str = "", /, **report: str) -> AgentView:
+def agent(code: int | None = None, said: str = "", /, **report: object) -> AgentView:
     """An agent that started 29 s ago and runs, or ended 1 s ago with what it had reported."""
     started = ContainerView(id="containerd://a", started=ago(29))
     if code is None:

@@ -57,6 +57,16 @@ def test_a_commit_is_its_full_name_or_nothing(said: object, known: str) -> None:
     assert read_report(json.dumps({"stage": "ready", "commit": said})).commit == known
 
 
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [(0, 0), (1.25, 1.25), (-1, None), ("1", None), (True, None), (1e300, None), (None, None)],
+)
+def test_what_was_waited_is_a_number_of_seconds_or_nothing(
+    said: object, known: float | None
+) -> None:
+    assert read_report(json.dumps({"stage": "ready", "waitedSeconds": said})).waited == known
+
+
 def test_names_from_an_archive_cannot_reach_a_terminal() -> None:
     said = {"stage": "unpack", "reason": "SourceRejected", "message": "a\x1b[2Jb\nc\ud800d\u202ee"}
     assert read_report(json.dumps(said)).words == "a [2Jb c d e"

@@ -345,3 +345,15 @@ def test_unfinished_jobs_without_a_pod_may_fit_another_pool(cache: Cache) -> Non
     assert list(cache.unplaced()) == [KEY]
     cache.put_pod(pod_body())
     assert list(cache.unplaced()) == []
+
+
+def test_a_pull_belongs_to_its_pod_whichever_is_heard_of_first(cache: Cache) -> None:
+    message = 'Successfully pulled image "a" in 1s (2.5s including waiting)'
+    about = {"uid": "pod-uid", "fieldPath": "spec.containers{job}"}
+    cache.put_job(job_body())
+    cache.put_pod(pod_body())
+    assert [pod.pulled for pod in cache.pods_of(KEY, "job-uid")] == [0]
+    cache.pulls.take({"involvedObject": about, "message": message})
+    assert [pod.pulled for pod in cache.pods_of(KEY, "job-uid")] == [2.5]
+    cache.put_pod(pod_body(2))
+    assert [pod.pulled for pod in cache.pods_of(KEY, "job-uid")] == [2.5]

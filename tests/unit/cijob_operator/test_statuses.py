@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cijob_api.objects import CIJob
 from cijob_api.reasons import Phase, Reason
-from cijob_api.statuses import Attempt, CIJobStatus, Condition, Retries
+from cijob_api.statuses import Attempt, CIJobStatus, Condition, Retries, Spent
 from cijob_operator import statuses
 from cijob_operator.times import format_duration, format_time, parse_time
 from cijob_operator.verdicts import Ending
@@ -122,7 +122,7 @@ def test_a_job_that_never_had_a_pod_was_never_started() -> None:
 
 
 def test_an_attempt_knows_its_pod() -> None:
-    open_ = statuses.open_attempt(running(30, template="python/3"))
+    open_ = statuses.open_attempt(job(), running(30, template="python/3"))
     assert open_ == Attempt(
         number=1,
         pod_name="tests-1",
@@ -131,13 +131,14 @@ def test_an_attempt_knows_its_pod() -> None:
         node_name="node-1",
         template="python/3",
         start_time=format_time(ago(30)),
+        spent=Spent(starting_seconds=30),
     )
 
 
 @pytest.mark.parametrize("what", [pod(), starting()])
 def test_an_attempt_that_has_not_started_has_no_start(what: object) -> None:
-    assert statuses.open_attempt(pod()).start_time is None
-    assert statuses.open_attempt(pod()).container_id is None
+    assert statuses.open_attempt(job(), pod()).start_time is None
+    assert statuses.open_attempt(job(), pod()).container_id is None
 
 
 def test_the_same_attempt_is_replaced_not_added() -> None:
@@ -153,12 +154,13 @@ def test_the_last_10_attempts_are_kept() -> None:
 
 
 def test_a_closed_attempt_ends_by_the_container_s_clock() -> None:
-    closed = statuses.close_attempt(ended(0), COMPLETED, after(5))
+    closed = statuses.close_attempt(job(), ended(0), COMPLETED, after(5))
     assert closed.completion_time == format_time(NOON)
+    assert closed.spent == Spent(starting_seconds=30, running_seconds=30)
 
 
 def test_one_whose_container_nobody_saw_ends_by_ours() -> None:
-    closed = statuses.close_attempt(running(gone=True), LOST, after(5))
+    closed = statuses.close_attempt(job(), running(gone=True), LOST, after(5))
     assert closed.completion_time == format_time(after(5))
     assert closed.exit_code is None
 

@@ -122,6 +122,27 @@ def test_the_agent_hears_of_the_begin_and_of_the_end(container: Container) -> No
         assert heard.read() == ""
 
 
+def test_the_agent_can_tell_since_when_it_is_waited_for(container: Container) -> None:
+    process = container.start("true")
+    while not (container.control / "waiting").exists():
+        assert process.poll() is None
+    container.say_ready()
+    assert ended(process) == (0, "")
+
+
+def test_who_finds_all_ready_has_not_waited(container: Container) -> None:
+    assert container.run("true")[0] == 0
+    assert not (container.control / "waiting").exists()
+
+
+def test_a_place_that_cannot_be_written_to_is_no_failure(container: Container) -> None:
+    (container.control / "waiting").mkdir()
+    process = container.start("true")
+    container.say_ready()
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+
+
 @pytest.mark.parametrize("code", [0, 1, 7, 126, 127, 143, 255])
 def test_the_command_s_exit_code_is_the_container_s(container: Container, code: int) -> None:
     assert container.run("sh", "-c", f"exit {code}")[0] == code
