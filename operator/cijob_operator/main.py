@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
 
+import uvloop
+
 from cijob_api import names
 from cijob_api.fitting import Pools, pools_of
 from cijob_kube import health, logs
@@ -44,7 +46,7 @@ def main() -> int:
     logs.configure()
     try:
         settings = read_settings()
-        asyncio.run(run(settings))
+        uvloop.run(run(settings))
     except (NotPermitted, BadSetting, ApiError) as error:
         logger.error("the operator cannot work: %s", error)  # noqa: TRY400
         return 1

@@ -32,7 +32,8 @@ class WorkQueue(Generic[K]):
         self._timers: list[tuple[float, int, K]] = []
         self._order = itertools.count()
         self._idle: deque[asyncio.Future[None]] = deque()  # workers without a key
-        self._alarm: asyncio.TimerHandle | None = None  # for the first of _timers
+        self._alarm: asyncio.Handle | None = None  # for the first of _timers
+        self._alarm_due: float | None = None
 
     def add(self, key: K) -> None:
         """Have the key worked on as soon as a worker is free."""
@@ -114,12 +115,13 @@ class WorkQueue(Generic[K]):
         while self._timers and self._due.get(self._timers[0][2]) != self._timers[0][0]:
             heapq.heappop(self._timers)  # replaced by an earlier one, or forgotten
         due = self._timers[0][0] if self._timers else None
-        if self._alarm and self._alarm.when() == due:
+        if self._alarm and self._alarm_due == due:
             return
         if self._alarm:
             self._alarm.cancel()
         loop = asyncio.get_running_loop()
         self._alarm = loop.call_at(due, self._promote_due) if due is not None else None
+        self._alarm_due = due  # an alarm itself cannot say, in uvloop, if it is due at once
 
     def _promote_due(self) -> None:
         """Move what is due to the ready ones."""

@@ -8,7 +8,7 @@ import pytest
 from cijob_api.reasons import MEANINGS, Phase, Reason
 from cijob_api.statuses import CIJobStatus
 from cijob_kube.events import Event, Events, Subject
-from cijob_operator.events import JobEvents, event_of
+from cijob_operator.events import ORDINARY, JobEvents, event_of
 from unit.cijob_operator.builders import backing_off, is_running, job
 
 NEW: dict[str, Any] = {}
@@ -22,22 +22,22 @@ CANCELLED = {"phase": "Cancelled", "reason": "Cancelled", "message": "it was can
 
 # before, after → reason, whether it is a warning
 WORTH_ONE = [
-    (NEW, is_running(), "Running", False),
     (NEW, WAITS, "WaitingForCapacity", False),
-    (WAITS, is_running(), "Running", False),
     (NEW, UNFIT, "NoFittingPool", True),
     (NEW, PULLS, "PullingImage", False),
     (PULLS, UNSCHEDULABLE, "Unschedulable", True),
     (is_running(), backing_off(own=1), "BackingOff", True),
     (backing_off(own=1), backing_off(own=2), "BackingOff", True),
     (backing_off(infrastructure=1), backing_off(infrastructure=2), "BackingOff", True),
-    (is_running(), DONE, "Completed", False),
-    (NEW, DONE, "Completed", False),
     (is_running(), FAILED, "CommandFailed", True),
     (is_running(), CANCELLED, "Cancelled", False),
 ]
 WORTH_NONE = [
     (NEW, NEW),
+    (NEW, is_running()),
+    (WAITS, is_running()),
+    (is_running(), DONE),
+    (NEW, DONE),
     (WAITS, {**WAITS, "message": "other words"}),
     (UNSCHEDULABLE, {**UNSCHEDULABLE, "message": "0/2 nodes"}),
     (is_running(), is_running(message="other words")),
@@ -59,11 +59,13 @@ def test_a_new_reason_is_worth_an_event(
 
 
 @pytest.mark.parametrize(("before", "after"), WORTH_NONE)
-def test_other_words_are_worth_none(before: dict[str, Any], after: dict[str, Any]) -> None:
+def test_what_is_ordinary_and_other_words_are_worth_none(
+    before: dict[str, Any], after: dict[str, Any]
+) -> None:
     assert event_of(status(before), status(after)) is None
 
 
-@pytest.mark.parametrize("reason", [reason for reason in Reason if reason != Reason.STARTING])
+@pytest.mark.parametrize("reason", sorted(set(Reason) - ORDINARY))
 def test_every_bad_end_is_a_warning_and_no_good_one(reason: Reason) -> None:
     phase = MEANINGS[reason].phase
     event = event_of(status(NEW), status({"phase": phase.value, "reason": reason.value}))
@@ -81,9 +83,9 @@ def test_an_event_is_about_the_job() -> None:
 
     async def tell() -> None:
         events = JobEvents(Told(None, "c"))  # type: ignore[arg-type]  # nothing is sent
-        events.tell(job(), status(DONE))
-        events.tell(job(status=DONE), status(DONE))
+        events.tell(job(), status(FAILED))
+        events.tell(job(status=FAILED), status(FAILED))
 
     asyncio.run(tell())
     about = Subject("cijob.dev/v1alpha1", "CIJob", "team", "tests", "job-uid")
-    assert told == [(about, Event("Completed", "exit code 0"))]
+    assert told == [(about, Event("CommandFailed", "exit code 1", warning=True))]

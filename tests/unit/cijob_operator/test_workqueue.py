@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,13 +15,13 @@ Body = Callable[[WorkQueue[str]], Coroutine[Any, Any, None]]
 
 
 def in_loop(body: Body) -> None:
-    """Run a test with a queue of its own; nothing here may take 5 s."""
+    """Run a test with a queue of its own, in the operator's loop; nothing may take 5 s."""
 
     async def run() -> None:
         async with asyncio.timeout(5):
             await body(WorkQueue())
 
-    asyncio.run(run())
+    uvloop.run(run())
 
 
 def test_keys_come_in_the_order_in_which_they_were_added() -> None:
@@ -44,6 +45,16 @@ def test_a_key_added_while_it_is_worked_on_comes_again_afterwards() -> None:
         assert await queue.get() == "a"
         queue.done("a")
         assert len(queue) == 0
+
+    in_loop(body)
+
+
+def test_a_time_may_follow_one_that_is_now() -> None:
+    async def body(queue: WorkQueue[str]) -> None:
+        queue.add_later("a", 0)
+        queue.add_later("b", 3600)
+        queue.add_later("c", 0.01)
+        assert [await queue.get(), await queue.get()] == ["a", "c"]
 
     in_loop(body)
 
