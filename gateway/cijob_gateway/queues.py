@@ -106,7 +106,7 @@ class Queue:
         self._read = {uid: read for uid, read in self._read.items() if uid in there}
         floor = Floor(
             capacities(pools),
-            list(_holding(bodies)),
+            list(self._holding(bodies)),
             self._now().timestamp(),
             self._ground.aging_seconds,
         )
@@ -116,8 +116,7 @@ class Queue:
         """A job that waits, as it was read last if nothing has changed."""
         if _phase(body) != Phase.QUEUED or body["spec"].get("desiredState") == "Cancelled":
             return None
-        metadata, name = body["metadata"], _template_name(body)
-        template = self._ground.template(metadata["namespace"], name) if name else None
+        metadata, template = body["metadata"], self._template(body)
         version = (
             str(metadata["resourceVersion"]),
             str(template["metadata"]["resourceVersion"]) if template else "",
@@ -128,6 +127,24 @@ class Queue:
             known = (version, _read(body, template, pools))
             self._read[metadata["uid"]] = known
         return known[1]
+
+    def _holding(self, bodies: list[Json]) -> Iterator[Holding]:
+        for body in bodies:
+            if _phase(body) not in {Phase.STARTING, Phase.RUNNING}:
+                continue
+            metadata, status = body["metadata"], body["status"]
+            submitter = (metadata.get("annotations") or {}).get(names.ANNOTATION_SUBMITTER, "")
+            yield Holding(
+                metadata["namespace"],
+                metadata["name"],
+                status.get("pool") or "",
+                submitter=submitter,
+                group=_group(body) or _group(self._template(body)),
+            )
+
+    def _template(self, body: Json) -> Json | None:
+        name = _template_name(body)
+        return self._ground.template(body["metadata"]["namespace"], name) if name else None
 
 
 def _read(body: Json, template: Json | None, pools: Pools) -> Queued:
@@ -151,22 +168,6 @@ def _read(body: Json, template: Json | None, pools: Pools) -> Queued:
     return Queued(*own, waiting=waiting(job, said, fitting.pools))
 
 
-def _holding(bodies: list[Json]) -> Iterator[Holding]:
-    for body in bodies:
-        if _phase(body) not in {Phase.STARTING, Phase.RUNNING}:
-            continue
-        metadata, status = body["metadata"], body["status"]
-        submitter = (metadata.get("annotations") or {}).get(names.ANNOTATION_SUBMITTER, "")
-        group = (body["spec"].get("concurrency") or {}).get("group", "")
-        yield Holding(
-            metadata["namespace"],
-            metadata["name"],
-            status.get("pool") or "",
-            submitter=submitter,
-            group=group,
-        )
-
-
 def _ended(bodies: list[Json]) -> Iterator[tuple[str, str, str, float]]:
     """Template, pool, end and length of each job that ran to an end of its own."""
     for body in bodies:
@@ -180,6 +181,11 @@ def _ended(bodies: list[Json]) -> Iterator[tuple[str, str, str, float]]:
 
 def _phase(body: Json) -> str:
     return str((body.get("status") or {}).get("phase") or Phase.QUEUED)
+
+
+def _group(body: Json | None) -> str:
+    said = (body or {}).get("spec") or {}
+    return str((said.get("concurrency") or {}).get("group") or "")
 
 
 def _template_name(body: Json) -> str:

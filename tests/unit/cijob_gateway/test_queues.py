@@ -111,6 +111,21 @@ def test_the_template_says_where_a_job_fits() -> None:
     assert (wait.pool, wait.seconds) == ("arm", 0)
 
 
+def test_the_template_says_whose_group_a_job_is_in() -> None:
+    scene = Scene(places=5)
+    recipe = {"image": "x", "concurrency": {"group": "deploy"}}
+    metadata = {"name": "deploy", "resourceVersion": "1"}
+    scene.templates["deploy"] = {"metadata": metadata, "spec": recipe}
+    scene.job("begun", "Running", {"templateRef": {"name": "deploy"}}, pool="default")
+    scene.job("held", "Queued", {"templateRef": {"name": "deploy"}})
+    scene.job("other", "Queued", {"concurrency": {"group": "other"}})
+    held, other = scene.wait("held"), scene.wait("other")
+    assert held
+    assert held.words == "1 of at most 1 jobs of group deploy run"
+    assert other
+    assert other.words != held.words
+
+
 def test_history_is_of_jobs_that_ran_to_an_end_of_their_own() -> None:
     scene = Scene(places=1)
     times: Json = {"startTime": START, "completionTime": END, "pool": "default"}
