@@ -9,11 +9,12 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from kit.cluster import Cluster
+from kit.githost import hosting, named
 from kit.installed import Installed
 from kit.operator import Operator
 from kit.operator import job as job_manifest
@@ -106,6 +107,29 @@ def test_a_job_with_a_source_costs_three_writes_as_well(
     assert status["reason"] == "Completed"
     assert status["results"] == {"source": {"sha256": tree.source["archive"]["sha256"]}}
     assert writes(operator, job) == [CREATE, STATUS, STATUS]
+    assert operator.stop() == 0
+
+
+@pytest.mark.seam
+def test_a_job_from_git_costs_three_writes_as_well(
+    cluster: Cluster, crds: None, namespace: str, tmp_path: Path
+) -> None:
+    # As the chart's caBundle does it; the server's authority is added to the empty bundle.
+    variables = {"GIT_SSL_CAINFO": "/etc/cijob-ca/ca.crt"}
+    cluster.apply(
+        namespace,
+        named("ConfigMap", "cijob-ca", data={"ca.crt": ""}),
+        named("ConfigMap", "cijob-ca-env", data=variables),
+    )
+    operator = Operator(cluster, namespace, tmp_path, {"CIJOB_CA_BUNDLE": "true"}).start()
+    place = cast("Installed", operator)  # asked for its cluster and namespace only
+    with hosting(place, tmp_path) as hosted:
+        source = {"git": {"url": hosted.url, "secretName": "git-token"}}
+        job = operator.submit("cloned", source=source, script="cat number; sleep 2")
+        status = operator.finished(job)
+        assert status["reason"] == "Completed", status
+        assert status["results"] == {"source": {"commit": hosted.tip}}
+        assert writes(operator, job) == [CREATE, STATUS, STATUS]
     assert operator.stop() == 0
 
 
