@@ -1,14 +1,15 @@
 """A registry on the node's loopback, with an image that is pulled as slowly as a test wants it.
 
-`serving` runs it in a Pod of the node's own network: a container runtime takes plain http from
-there. This file is also its program (`python registry.py PORT SECONDS`, standard library only). It
-has every tag: each is an image of its own, of a shell and little else, all from the same layer.
+The program of the Pod that registryhost makes (`python registry.py PORT SECONDS`, standard library
+only). It has every tag: each is an image of its own, of a shell and little else, all from the same
+layer.
 """
 
 import gzip
 import hashlib
 import io
 import json
+import platform
 import subprocess
 import sys
 import tarfile
@@ -19,6 +20,7 @@ from typing import Any
 
 PROGRAMS = ("/bin/sh", "/bin/sleep", "/bin/cat", "/usr/bin/env")
 MEDIA = "application/vnd.oci.image"
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # as images name them
 
 
 class Image:
@@ -34,7 +36,7 @@ class Image:
     def manifest(self, tag: str) -> bytes:
         """The manifest of a tag; its config is a blob from now on."""
         config = _json(
-            architecture="amd64",
+            architecture=ARCHITECTURES.get(platform.machine(), platform.machine()),
             os="linux",
             config={"Env": ["PATH=/usr/bin:/bin"], "Labels": {"tag": tag}},
             rootfs={"type": "layers", "diff_ids": [self._unpacked]},
