@@ -70,8 +70,9 @@ processes: ## tests that start programs or servers, and properties looked for lo
 	pytest tests/unit -m 'process or hypothesis' -n 2 -q
 
 .PHONY: soak
-soak: setup ## the long versions of the tests of chaos and of logs, with figures
-	CIJOB_SOAK=1 hack/cluster-tests -rP tests/cluster/test_chaos.py tests/cluster/test_log_*.py
+soak: setup ## the long versions of the tests of chaos, logs and a hostile workspace, with figures
+	CIJOB_SOAK=1 hack/cluster-tests -rP tests/cluster/test_chaos.py tests/cluster/test_log_*.py \
+		tests/cluster/test_results.py::test_a_hostile_workspace_gives_nothing_away_and_is_done_in_time
 
 .PHONY: bench
 bench: cluster images ## measure, side by side with what Kubernetes itself does

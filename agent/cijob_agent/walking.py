@@ -2,7 +2,7 @@
 
 The job has left this tree behind, and may go on changing it: every folder is opened from the one
 above it by its name, no name is trusted twice, and what a name is now is asked of the open file.
-All work is bounded: entries looked at, depth, and time.
+All work is bounded: entries looked at, the length of their paths, depth, and time.
 """
 
 import os
@@ -12,10 +12,12 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from cijob_agent.globs import Glob, Places, is_glob
-from cijob_agent.wording import quoted
+from cijob_agent.wording import quoted, size
 
 FOLDER, FILE, LINK = "folder", "file", "link"
 MOST_ENTRIES = 100_000
+# Of all paths together: they are in memory, and each may be 25 KB long.
+MOST_PATH_BYTES = 32 << 20
 # As many folders are open at a time.
 MOST_DEPTH = 100
 _CHECKED_EVERY = 1000
@@ -47,6 +49,7 @@ class Walk:
         self._tick = tick
         self._most = most
         self._looked = 0
+        self._path_bytes = 0
         self.left_out: list[str] = []  # in words
 
     def find(self, pattern: str) -> list[Entry]:
@@ -78,7 +81,7 @@ class Walk:
         if self._is_too_deep(prefix, depth):
             return
         for name in self._names(folder):
-            path = f"{prefix}{name}"
+            path = self._joined(prefix, name)
             try:
                 found = _look(folder, name, path)
                 yield found
@@ -104,7 +107,7 @@ class Walk:
             after = glob.after(places, name)
             if not after:
                 continue
-            path = f"{prefix}{name}"
+            path = self._joined(prefix, name)
             try:
                 found = _look(folder, name, path)
                 if glob.matches(after):
@@ -124,6 +127,15 @@ class Walk:
             self.left_out.append(f"{quoted(prefix)} is over {MOST_DEPTH} folders deep")
         return depth >= MOST_DEPTH
 
+    def _joined(self, prefix: str, name: str) -> str:
+        """The path of a name. Raises TooMany when all are too long together."""
+        path = f"{prefix}{name}"
+        self._path_bytes += len(path)
+        if self._path_bytes > MOST_PATH_BYTES:
+            most = size(MOST_PATH_BYTES)
+            raise TooMany(f"the paths of its files are longer than {most} together; name fewer")
+        return path
+
     def _names(self, folder: int) -> list[str]:
         """The names in a folder, sorted. Raises Missing when there are too many in all."""
         names = []
@@ -139,7 +151,7 @@ class Walk:
 
 
 class TooMany(Exception):
-    """The workspace has more entries than are looked at."""
+    """The workspace has more than is looked at."""
 
 
 @contextmanager

@@ -20,6 +20,7 @@ import pytest
 from kit.cluster import Cluster
 from kit.installed import Installed
 from kit.operator import Operator, job
+from kit.stages import LONG
 
 JUNIT = (
     '<testsuite name="s"><testcase classname="c" name="good"/>'
@@ -172,8 +173,10 @@ def test_each_attempt_has_its_own_and_the_last_ones_count(installed: Installed) 
     assert first["artifacts"][0]["sha256"] != last["artifacts"][0]["sha256"]
 
 
+# A million files take a disk minutes.
+FOLDERS, SECONDS = (1000, 900) if LONG else (120, 150)
 HOSTILE = """
-import os, socket
+import os, socket, sys
 os.chdir("/workspace")
 os.mkdir("out"); os.chdir("out")
 os.symlink("/var/run/cijob/token", "token")
@@ -185,10 +188,12 @@ os.symlink("/dev/zero", "device")
 with open("../huge", "wb") as file:
     file.truncate(1 << 42)
 os.mkdir("../many")
-for folder in range(120):
+for folder in range(int(sys.argv[1])):
     os.mkdir(f"../many/{folder}")
+    here = os.open(f"../many/{folder}", os.O_RDONLY)
     for number in range(1000):
-        os.close(os.open(f"../many/{folder}/{number}", os.O_CREAT | os.O_WRONLY))
+        os.mknod(f"{number}", dir_fd=here)
+    os.close(here)
 here = os.open(".", os.O_RDONLY)
 for _ in range(500):
     os.mkdir("deep", dir_fd=here)
@@ -216,9 +221,12 @@ def test_a_hostile_workspace_gives_nothing_away_and_is_done_in_time(installed: I
         {"name": "many", "path": "many"},
         {"name": "last", "path": "out/..dots"},
     ]
-    name = submit(installed, "hostile", command=["python3", "-c", HOSTILE], artifacts=artifacts)
-    status = finished(installed, name, 150)
-    assert status["reason"] == "Completed"
+    command = ["python3", "-c", HOSTILE, str(FOLDERS)]
+    name = submit(installed, "hostile", command=command, artifacts=artifacts)
+    status = finished(installed, name, SECONDS)
+    print(f"shown: {FOLDERS},000 files and worse: {status['attempts'][-1]['spent']}", end=" ")
+    print(f"{status['attempts'][-1]['completionTime']} to {status['completionTime']}")
+    assert (status["reason"], status["exitCode"]) == ("Completed", 0)
     collection = status["results"]["collection"]
     assert collection["state"] == "Partial"
     assert [one["name"] for one in status["results"]["artifacts"]] == ["out", "last"]
