@@ -6,6 +6,8 @@ NEEDS = (
     Need("cijob.dev", "cijobs", ("get", "list", "watch", "create", "patch", "delete")),
     # What jobs leave behind: status.results but for logs and failure.
     Need("cijob.dev", "cijobs", ("patch",), subresource="status"),
+    # No resource but a right, which admission asks for: to say for whom a job is made.
+    Need("cijob.dev", "cijobs", ("create",), subresource="submitter"),
     Need("cijob.dev", "cijobtemplates", ("get", "list", "watch")),
     Need("", "pods", ("get",)),
     Need("", "pods", ("get",), subresource="log"),

@@ -1,4 +1,4 @@
-"""The policy that keeps the writers of a job's status apart, as the API server applies it."""
+"""Who may write what on a job, by the chart's policies, as the API server applies them."""
 
 import json
 import secrets
@@ -25,39 +25,42 @@ def release(cluster: Cluster, crds: None) -> Iterator[Release]:
     none = "operator.replicas=0,gateway.replicas=0,archiver.replicas=0"
     release.install(f"--set={none},s3.endpoint=http://s3,s3.existingSecret=x")
     try:
-        cluster.apply(release.namespace, *may_write_status(release.namespace), job(JOB))
+        team = may("team", release.namespace, ("dev",), ["create", "get", "patch"])
+        written = may(
+            "status",
+            release.namespace,
+            ("cijob-operator", "cijob-gateway", "cijob-archiver"),
+            ["get", "patch"],
+        )
+        cluster.apply(release.namespace, *team, *written, made_by("ann"))
         attempts = count()
 
         def is_applied() -> bool:
             change = {"results": {"tests": {"total": next(attempts)}}}
             return bool(refusal(release, "cijob-operator", change))
 
-        cluster.until("the policy", is_applied)
+        cluster.until("the policy of statuses", is_applied)
+        cluster.until("the policy of submitters", lambda: bool(created(release, "dev", "ann")))
         yield release
     finally:
         release.uninstall()
         cluster.kubectl("delete", "namespace", release.namespace, "--wait=false")
 
 
-def may_write_status(namespace: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The right to write any status by kubectl, so that only the policy stands against it."""
+def may(
+    name: str, namespace: str, accounts: tuple[str, ...], verbs: list[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Rights on jobs and any status by kubectl, so that only the policies stand against it."""
     rbac = "rbac.authorization.k8s.io"
-    accounts = ("cijob-operator", "cijob-gateway", "cijob-archiver")
-    rules = [
-        {
-            "apiGroups": ["cijob.dev"],
-            "resources": ["cijobs", "cijobs/status"],
-            "verbs": ["get", "patch"],
-        }
-    ]
-    metadata = {"name": "status"}
+    rules = [{"apiGroups": ["cijob.dev"], "resources": ["cijobs", "cijobs/status"], "verbs": verbs}]
+    metadata = {"name": name}
     return (
         {"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata, "rules": rules},
         {
             "apiVersion": f"{rbac}/v1",
             "kind": "RoleBinding",
             "metadata": metadata,
-            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "status"},
+            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": name},
             "subjects": [
                 {"kind": "ServiceAccount", "name": account, "namespace": namespace}
                 for account in accounts
@@ -66,16 +69,67 @@ def may_write_status(namespace: str) -> tuple[dict[str, Any], dict[str, Any]]:
     )
 
 
+def made_by(submitter: str) -> dict[str, Any]:
+    """A job that says who submitted it."""
+    manifest = job(JOB)
+    if submitter:
+        manifest["metadata"]["annotations"] = {"cijob.dev/submitter": submitter}
+    return manifest
+
+
+def created(release: Release, account: str, submitter: str) -> str:
+    """What the API server says against a new job by a ServiceAccount; empty if nothing."""
+    manifest = made_by(submitter)
+    manifest["metadata"]["name"] = "new"
+    done = release.cluster.kubectl(
+        *("create", "-n", release.namespace, "--dry-run=server", "-f", "-"),
+        f"--as={name_of(release, account)}",
+        stdin=json.dumps(manifest),
+        check=False,
+    )
+    assert done.returncode == 0 or "ValidatingAdmissionPolicy" in done.stderr, done.stderr
+    return done.stderr if done.returncode else ""
+
+
+def name_of(release: Release, account: str) -> str:
+    """A ServiceAccount, as the API server calls it."""
+    return f"system:serviceaccount:{release.namespace}:{account}"
+
+
 def refusal(release: Release, account: str, status: dict[str, Any]) -> str:
     """What the API server says against a change of status by a ServiceAccount; empty if nothing."""
     done = release.cluster.kubectl(
         *("patch", "cij", JOB, "-n", release.namespace, "--subresource=status", "--type=merge"),
         *("-p", json.dumps({"status": status})),
-        f"--as=system:serviceaccount:{release.namespace}:{account}",
+        f"--as={name_of(release, account)}",
         check=False,
     )
     assert done.returncode == 0 or "ValidatingAdmissionPolicy" in done.stderr, done.stderr
     return done.stderr if done.returncode else ""
+
+
+def test_who_makes_a_job_may_name_nobody_else_as_its_submitter(release: Release) -> None:
+    own = name_of(release, "dev")
+    assert not created(release, "dev", "")
+    assert not created(release, "dev", own)
+    told = created(release, "dev", "bob")
+    assert f"annotation cijob.dev/submitter must be your own name, {own}, or absent" in told
+    assert not created(release, "cijob-gateway", "bob"), "it has reviewed who that is"
+
+
+@pytest.mark.parametrize("other", ["bob", None, "their own"])
+def test_who_submitted_a_job_cannot_change(release: Release, other: str | None) -> None:
+    def patched(patch: dict[str, Any]) -> str:
+        return release.cluster.kubectl(
+            *("patch", "cij", JOB, "-n", release.namespace, "--type=merge", "--dry-run=server"),
+            *("-p", json.dumps(patch), f"--as={name_of(release, 'dev')}"),
+            check=False,
+        ).stderr
+
+    submitter = name_of(release, "dev") if other == "their own" else other
+    told = patched({"metadata": {"annotations": {"cijob.dev/submitter": submitter}}})
+    assert "says who made the job and cannot change" in told
+    assert not patched({"spec": {"desiredState": "Cancelled"}})
 
 
 def test_the_operator_may_write_all_but_the_results_and_of_these_the_source(
