@@ -20,7 +20,7 @@ from kit.archiver import Archiver, running
 from kit.chart import find, rendered
 from kit.cluster import Cluster, fresh_namespace
 from kit.gateway import Answer, Gateway, Minio, service_account
-from kit.githosting import hosting, trust
+from kit.githost import hosting, trust
 from kit.operator import SMALL, Operator
 from localcluster.settings import HOST_ADDRESS
 
@@ -141,9 +141,9 @@ def farm(
         template["spec"]["resources"] = SMALL
         del template["metadata"]["namespace"]
         cluster.apply(namespace, template)
-        with hosting(cluster, folder, REPOSITORIES) as url, running(made.archiver):
-            trust(cluster, namespace, folder)
-            made.repository = f"{url}/project.git"
+        with hosting(cluster, folder, REPOSITORIES) as host, running(made.archiver):
+            trust(host, namespace)
+            made.repository = f"{host.url}/project.git"
             operator.start()
             gateway.start()
             yield made

@@ -9,7 +9,7 @@ from typing import Any
 
 from kit import servers
 from kit.chart import Release
-from kit.githosting import hosting
+from kit.githost import hosting
 
 PROGRAM = r"""
 git init -q -b main /tmp/work
@@ -47,13 +47,13 @@ def curl(*words: str) -> Any:
 def test_a_repository_is_built_by_curl_and_what_was_built_is_kept(
     release: Release, tmp_path: Path
 ) -> None:
-    with hosting(release.cluster, tmp_path, PROGRAM) as url:
+    with hosting(release.cluster, tmp_path, PROGRAM) as host:
         team = f"--set=jobNamespaces={{{release.namespace}}}"
         trust = f"--set-file=caBundle={tmp_path / 'ca.crt'}"
         release.install("--set=gateway.auth=none", team, trust)
         with forwarded(release) as api:
             asked = {
-                "source_repository": f"{url}/project.git",
+                "source_repository": f"{host.url}/project.git",
                 "branch": "main",
                 "commit_hash": "HEAD",
                 "target_architecture": "x86_64",

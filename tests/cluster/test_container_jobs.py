@@ -15,7 +15,7 @@ import pytest
 
 from kit.cluster import JOB_IMAGE
 from kit.gateway import service_account
-from kit.githost import Hosted, hosting
+from kit.gitproject import Project, hosted_project
 from kit.installed import Installed, forwarded
 from kit.operator import job
 
@@ -30,9 +30,10 @@ Asking = Callable[[str], tuple[int, dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def hosted(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
+def hosted(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The server, in a namespace of its own."""
-    with hosting(installed, tmp_path_factory.mktemp("authority")) as running:
+    folder = tmp_path_factory.mktemp("authority")
+    with hosted_project(installed.cluster, installed.namespace, folder) as running:
         yield running
 
 
@@ -54,14 +55,14 @@ def asked(installed: Installed) -> Iterator[Asking]:
         yield ask
 
 
-def words(hosted: Hosted, name: str, *options: str) -> tuple[str, ...]:
+def words(hosted: Project, name: str, *options: str) -> tuple[str, ...]:
     """`ci run` on the repository, under a name of our own."""
     clone = ("--clone-url", hosted.url, "--git-secret", "git-token")
     return ("run", *clone, "--image", JOB_IMAGE, "--name", name, *options)
 
 
 def run(
-    installed: Installed, hosted: Hosted, name: str, script: str, **env: str
+    installed: Installed, hosted: Project, name: str, script: str, **env: str
 ) -> CompletedProcess[str]:
     """A script in a clone, to its end."""
     command = (*words(hosted, name), "--", "sh", "-c", script)
@@ -86,7 +87,7 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def running(installed: Installed, hosted: Hosted) -> Iterator[str]:
+def running(installed: Installed, hosted: Project) -> Iterator[str]:
     """A job that has begun and goes on, in a container that is made as was asked for."""
     name = "runs-on"
     asks = ("--cpu", "100m", "--memory", "128Mi", "--env", "COLOUR=green", "--timeout", "4m")
@@ -105,7 +106,7 @@ def running(installed: Installed, hosted: Hosted) -> Iterator[str]:
 
 @pytest.mark.usefixtures("_nothing_set")
 def test_creates_container_with_correct_config(
-    installed: Installed, hosted: Hosted, running: str
+    installed: Installed, hosted: Project, running: str
 ) -> None:
     pod = installed.cluster.get("pod", f"{running}-1", "-n", installed.namespace)
     assert pod["metadata"]["labels"]["cijob.dev/job"] == running
@@ -125,7 +126,7 @@ def test_creates_container_with_correct_config(
 
 
 @pytest.mark.usefixtures("_nothing_set")
-def test_passes_credentials(installed: Installed, hosted: Hosted) -> None:
+def test_passes_credentials(installed: Installed, hosted: Project) -> None:
     ended = run(installed, hosted, "credentials", f"echo {SHOWS}", **CREDENTIALS)
     assert (ended.returncode, ended.stdout) == (0, f"{' '.join(CREDENTIALS.values())}\n")
     assert f"passed on from your environment: {', '.join(CREDENTIALS)}\n" in ended.stderr
@@ -138,7 +139,7 @@ def test_passes_credentials(installed: Installed, hosted: Hosted) -> None:
 
 
 @pytest.mark.usefixtures("_nothing_set")
-def test_missing_credential_omitted(installed: Installed, hosted: Hosted) -> None:
+def test_missing_credential_omitted(installed: Installed, hosted: Project) -> None:
     ended = run(installed, hosted, "one-credential", f"echo {SHOWS}", OPENAI_API_KEY="its-value")
     assert (ended.returncode, ended.stdout) == (0, "unset unset its-value\n"), ended.stderr
     assert "passed on from your environment: OPENAI_API_KEY\n" in ended.stderr
@@ -147,7 +148,7 @@ def test_missing_credential_omitted(installed: Installed, hosted: Hosted) -> Non
     assert "passed on" not in ended.stderr
 
 
-def test_includes_git_url(installed: Installed, hosted: Hosted) -> None:
+def test_includes_git_url(installed: Installed, hosted: Project) -> None:
     ended = run(installed, hosted, "by-ci", 'echo "$GIT_URL"; git remote get-url origin')
     assert (ended.returncode, ended.stdout) == (0, f"{hosted.url}\n{hosted.url}\n"), ended.stderr
     source = {"git": {"url": hosted.url, "secretName": "git-token"}}
@@ -156,7 +157,7 @@ def test_includes_git_url(installed: Installed, hosted: Hosted) -> None:
     assert installed.ci("wait", "by-kubectl").stdout == f"{hosted.url}\n"
 
 
-def test_starts_log_stream(installed: Installed, hosted: Hosted) -> None:
+def test_starts_log_stream(installed: Installed, hosted: Project) -> None:
     script = "echo first; until [ -e go-on ]; do sleep 0.1; done; echo last"
     following = installed.start(*words(hosted, "streams"), "--", "sh", "-c", script)
     assert following.line() == "first\n"
@@ -168,7 +169,7 @@ def test_starts_log_stream(installed: Installed, hosted: Hosted) -> None:
     assert following.code == 0
 
 
-def test_recorded(installed: Installed, hosted: Hosted, asked: Asking) -> None:
+def test_recorded(installed: Installed, hosted: Project, asked: Asking) -> None:
     assert run(installed, hosted, "recorded", "echo kept").returncode == 0
     assert "recorded" in installed.ci("list", "-o", "name").stdout.splitlines()
     status, shown = asked("/recorded")
@@ -196,7 +197,7 @@ def archived(installed: Installed, name: str) -> dict[str, Any]:
     return found
 
 
-def test_success(installed: Installed, hosted: Hosted) -> None:
+def test_success(installed: Installed, hosted: Project) -> None:
     ended = run(installed, hosted, "succeeds", "cat number")
     assert (ended.returncode, ended.stdout) == (0, "two\n"), ended.stderr
     told = events(installed, "succeeds")
@@ -207,7 +208,7 @@ def test_success(installed: Installed, hosted: Hosted) -> None:
     assert "details" not in data
 
 
-def test_failure_capture(installed: Installed, hosted: Hosted, asked: Asking) -> None:
+def test_failure_capture(installed: Installed, hosted: Project, asked: Asking) -> None:
     ended = run(installed, hosted, "fails", "echo before; echo the cause >&2; exit 7")
     assert ended.returncode == 1
     told = events(installed, "fails")
@@ -225,7 +226,7 @@ def test_failure_capture(installed: Installed, hosted: Hosted, asked: Asking) ->
     assert "exit code:  7\n" in installed.ci("get", "fails").stdout
 
 
-def assert_tail(installed: Installed, hosted: Hosted, name: str, lines: int) -> None:
+def assert_tail(installed: Installed, hosted: Project, name: str, lines: int) -> None:
     """A job that prints so many lines and fails keeps the last hundred; `--tail` takes any."""
     count = f"i=0; while [ $i -lt {lines} ]; do i=$((i+1)); echo line $i; done; exit 1"
     assert run(installed, hosted, name, count).returncode == 1
@@ -236,19 +237,19 @@ def assert_tail(installed: Installed, hosted: Hosted, name: str, lines: int) -> 
         assert tail.splitlines() == printed[-wanted:]
 
 
-def test_tail_fewer_than_n(installed: Installed, hosted: Hosted) -> None:
+def test_tail_fewer_than_n(installed: Installed, hosted: Project) -> None:
     assert_tail(installed, hosted, "ninety-nine", 99)
 
 
-def test_tail_exactly_n(installed: Installed, hosted: Hosted) -> None:
+def test_tail_exactly_n(installed: Installed, hosted: Project) -> None:
     assert_tail(installed, hosted, "hundred", 100)
 
 
-def test_tail_more_than_n(installed: Installed, hosted: Hosted) -> None:
+def test_tail_more_than_n(installed: Installed, hosted: Project) -> None:
     assert_tail(installed, hosted, "hundred-and-one", 101)
 
 
-def test_tail_empty(installed: Installed, hosted: Hosted) -> None:
+def test_tail_empty(installed: Installed, hosted: Project) -> None:
     assert_tail(installed, hosted, "nothing", 0)
 
 
@@ -288,7 +289,7 @@ def test_state_not_found(installed: Installed, asked: Asking) -> None:
 @pytest.mark.usefixtures("_nothing_set")
 @pytest.mark.parametrize(("name", "code"), [("tidy-success", 0), ("tidy-failure", 1)])
 def test_pod_and_secret_go_and_the_log_stays(
-    installed: Installed, hosted: Hosted, name: str, code: int
+    installed: Installed, hosted: Project, name: str, code: int
 ) -> None:
     ended = run(installed, hosted, name, f"echo kept; exit {code}", GITHUB_TOKEN="not-mine")
     assert ended.returncode == code, ended.stderr

@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
-from kit.githost import SERVED, TOKEN, Hosted, hosting
+from kit.githost import SERVED
+from kit.gitproject import TOKEN, Project, hosted_project
 from kit.installed import Installed
 from kit.operator import job
 
 
 @pytest.fixture(scope="module")
-def hosted(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
+def hosted(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The server, in a namespace of its own."""
-    with hosting(installed, tmp_path_factory.mktemp("authority")) as running:
+    folder = tmp_path_factory.mktemp("authority")
+    with hosted_project(installed.cluster, installed.namespace, folder) as running:
         yield running
 
 
@@ -29,7 +31,7 @@ def finished(installed: Installed, name: str, **spec: Any) -> dict[str, Any]:
     return status
 
 
-def git_source(hosted: Hosted, **more: Any) -> dict[str, Any]:
+def git_source(hosted: Project, **more: Any) -> dict[str, Any]:
     return {"git": {"url": hosted.url, "secretName": "git-token", **more}}
 
 
@@ -56,7 +58,7 @@ def commit(installed: Installed, name: str) -> str:
 
 
 def test_a_job_runs_in_its_clone_knows_its_url_and_asks_git(
-    installed: Installed, hosted: Hosted
+    installed: Installed, hosted: Project
 ) -> None:
     script = 'cat number; echo "$GIT_URL"; git describe --tags; git status --porcelain'
     status = finished(installed, "from-git", source=git_source(hosted, depth=0), script=script)
@@ -70,7 +72,7 @@ def test_a_job_runs_in_its_clone_knows_its_url_and_asks_git(
     assert f"source:     commit {hosted.tip}\n" in installed.ci("get", "from-git").stdout
 
 
-def test_the_job_can_read_no_credentials(installed: Installed, hosted: Hosted) -> None:
+def test_the_job_can_read_no_credentials(installed: Installed, hosted: Project) -> None:
     looks = f"! grep -rs {TOKEN[:8]} /workspace /cijob /var/run /tmp; ! env | grep {TOKEN[:8]}"
     status = finished(installed, "no-token", source=git_source(hosted), script=looks)
     assert status["phase"] == "Succeeded", installed.ci("logs", "no-token").stdout
@@ -94,7 +96,7 @@ def test_the_job_can_read_no_credentials(installed: Installed, hosted: Hosted) -
     ],
 )
 def test_what_cannot_be_cloned_ends_at_once_and_by_name(
-    installed: Installed, hosted: Hosted, *, name: str, said: dict[str, str], reason: str
+    installed: Installed, hosted: Project, *, name: str, said: dict[str, str], reason: str
 ) -> None:
     status = finished(installed, name, source=git_source(hosted, **said), script="true")
     assert (status["phase"], status["reason"]) == ("Error", reason), status
@@ -117,7 +119,7 @@ def test_a_server_that_does_not_answer_is_the_platforms_failure(installed: Insta
 
 
 def test_ssh_opens_with_the_key_and_known_hosts_of_the_secret(
-    installed: Installed, hosted: Hosted
+    installed: Installed, hosted: Project
 ) -> None:
     if not hosted.ssh_url:
         pytest.skip("this machine has no sshd to put into the cluster")
@@ -134,7 +136,7 @@ def test_ssh_opens_with_the_key_and_known_hosts_of_the_secret(
 
 
 def test_a_hostile_image_cannot_tell_the_agent_s_git_what_to_run(
-    installed: Installed, hosted: Hosted
+    installed: Installed, hosted: Project
 ) -> None:
     """While the agent clones, something in the job's container has the workspace in its hands."""
     host = hosted.url.removesuffix("project.git")
@@ -152,7 +154,7 @@ def test_a_hostile_image_cannot_tell_the_agent_s_git_what_to_run(
         ln -s /cijob/written number
     """
     looks = "cat number; ls /cijob; cat .git/config; ls .git/hooks 2>&1 || true"
-    hosted.run(f"touch {SERVED}/hold")
+    hosted.host.run(f"touch {SERVED}/hold")
     try:
         manifest = job("hostile-image", source=git_source(hosted), script=looks)
         installed.cluster.apply(installed.namespace, manifest)
@@ -160,7 +162,7 @@ def test_a_hostile_image_cannot_tell_the_agent_s_git_what_to_run(
         inside = ("exec", "-n", installed.namespace, "hostile-image-1", "-c", "job", "--")
         installed.cluster.kubectl(*inside, "sh", "-euc", plants)
     finally:
-        hosted.run(f"rm {SERVED}/hold")
+        hosted.host.run(f"rm {SERVED}/hold")
     ended = installed.ci("wait", "hostile-image")
     assert ended.returncode == 0, ended.stderr
     said = ended.stdout.splitlines()
@@ -171,7 +173,9 @@ def test_a_hostile_image_cannot_tell_the_agent_s_git_what_to_run(
     assert commit(installed, "hostile-image") == hosted.tip
 
 
-def test_the_job_signs_with_a_key_that_it_cannot_read(installed: Installed, hosted: Hosted) -> None:
+def test_the_job_signs_with_a_key_that_it_cannot_read(
+    installed: Installed, hosted: Project
+) -> None:
     if not hosted.ssh_url:
         pytest.skip("this machine has no sshd to put into the cluster")
     second = hosted.ssh_url.replace("project.git", "second.git")
@@ -197,14 +201,14 @@ def test_the_job_signs_with_a_key_that_it_cannot_read(installed: Installed, host
     assert commit(installed, "signs") == hosted.tip
 
 
-def test_without_a_key_the_job_has_no_socket(installed: Installed, hosted: Hosted) -> None:
+def test_without_a_key_the_job_has_no_socket(installed: Installed, hosted: Project) -> None:
     asks = "echo ${SSH_AUTH_SOCK-unset}; ls /cijob-ssh"
     status = finished(installed, "no-key", source=git_source(hosted), script=asks)
     assert status["phase"] == "Succeeded", status
     assert installed.ci("logs", "no-key").stdout == "unset\n"
 
 
-def test_an_image_without_a_shell_is_prepared_before(installed: Installed, hosted: Hosted) -> None:
+def test_an_image_without_a_shell_is_prepared_before(installed: Installed, hosted: Project) -> None:
     spec = {"prepare": "Init", "command": ["git", "log", "-1", "--format=%H"]}
     source = git_source(hosted, commit=hosted.first[:10])
     status = finished(installed, "prepared", source=source, **spec)
@@ -214,7 +218,7 @@ def test_an_image_without_a_shell_is_prepared_before(installed: Installed, hoste
 
 
 def test_ci_run_clones_in_the_cluster_and_passes_credentials(
-    installed: Installed, hosted: Hosted
+    installed: Installed, hosted: Project
 ) -> None:
     ended = installed.ci(
         *("run", "--clone-url", hosted.url, "--ref", "v1", "--git-secret", "git-token"),
@@ -229,7 +233,7 @@ def test_ci_run_clones_in_the_cluster_and_passes_credentials(
     assert "my-own-id" in again.stderr
 
 
-def test_a_template_that_accepts_them_gets_the_flags(installed: Installed, hosted: Hosted) -> None:
+def test_a_template_that_accepts_them_gets_the_flags(installed: Installed, hosted: Project) -> None:
     template = {
         "apiVersion": "cijob.dev/v1alpha1",
         "kind": "CIJobTemplate",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kit.githost import Hosted, hosting
+from kit.gitproject import Project, hosted_project
 from kit.installed import Installed
 from kit.operator import SMALL, job
 from kit.repositories import EXECUTABLE, FILE, FOLDER, Entry, Repository
@@ -47,14 +47,15 @@ REFS = ("--upload-pack=id", "-x", "main:refs/heads/x", "a..b", "a b", "+main", "
 
 
 @pytest.fixture(scope="module")
-def hosted(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
+def hosted(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The server, in a namespace of its own, with all of the repositories below."""
-    with hosting(installed, tmp_path_factory.mktemp("authority")) as running:
+    folder = tmp_path_factory.mktemp("authority")
+    with hosted_project(installed.cluster, installed.namespace, folder) as running:
         root = tmp_path_factory.mktemp("repositories")
         made = {name: Repository(root, f"{name}.git") for name in (*REJECTED, *HARMLESS, *LARGE)}
         for name, repository in made.items():
             ({**REJECTED, **HARMLESS, **LARGE})[name](repository, running.tip)
-        running.plant(root)
+        running.host.plant(root)
         yield running
 
 
@@ -75,7 +76,7 @@ def test_a_hostile_url_is_refused_before_anything_is_stored(installed: Installed
 
 @pytest.mark.parametrize("ref", REFS)
 def test_a_hostile_ref_is_refused_before_anything_is_stored(
-    installed: Installed, hosted: Hosted, ref: str
+    installed: Installed, hosted: Project, ref: str
 ) -> None:
     manifest = job("hostile", source={"git": {"url": hosted.url, "ref": ref}}, script="true")
     words = ("create", "-n", installed.namespace, "-f", "-")
@@ -178,7 +179,7 @@ HARMLESS = {"programs": programs, "links": links}
 LARGE = {"bomb": bomb, "zeros": zeros}
 
 
-def begun(installed: Installed, hosted: Hosted, name: str) -> None:
+def begun(installed: Installed, hosted: Project, name: str) -> None:
     """Apply a job from that repository."""
     url = hosted.url.replace("project.git", f"{name}.git")
     source = {"git": {"url": url, "secretName": "git-token", "submodules": True}}
@@ -195,7 +196,7 @@ def ended(installed: Installed, name: str) -> dict[str, Any]:
 
 
 def test_hostile_repositories_end_by_name_and_nothing_of_them_is_run(
-    installed: Installed, hosted: Hosted
+    installed: Installed, hosted: Project
 ) -> None:
     cases = {**REJECTED, **HARMLESS, **LARGE}
     for name in cases:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from kit.cluster import Cluster
-from kit.githost import SERVED, Hosted, hosting
+from kit.githost import SERVED
+from kit.gitproject import Project, hosted_project
 from kit.installed import Installed
 from kit.operator import job as manifest
 from kit.registryhost import serving
@@ -24,8 +25,9 @@ HELD_SECONDS = 3
 
 
 @pytest.fixture(scope="module")
-def hosted(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
-    with hosting(installed, tmp_path_factory.mktemp("authority")) as running:
+def hosted(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    folder = tmp_path_factory.mktemp("authority")
+    with hosted_project(installed.cluster, installed.namespace, folder) as running:
         yield running
 
 
@@ -93,15 +95,15 @@ def test_what_is_fetched_while_an_image_is_pulled_is_not_counted_twice(
     assert "fetching" not in found
 
 
-def held(installed: Installed, hosted: Hosted, name: str, **spec: Any) -> None:
+def held(installed: Installed, hosted: Project, name: str, **spec: Any) -> None:
     """Start a job whose source comes only after it has been waited for."""
-    hosted.run(f"touch {SERVED}/hold")
+    hosted.host.run(f"touch {SERVED}/hold")
     try:
         source = {"git": {"url": hosted.url, "secretName": "git-token"}}
         installed.cluster.apply(installed.namespace, manifest(name, source=source, **spec))
         installed.cluster.until("a wait", lambda: waits_since(installed, name) >= HELD_SECONDS)
     finally:
-        hosted.run(f"rm {SERVED}/hold")
+        hosted.host.run(f"rm {SERVED}/hold")
 
 
 def waits_since(installed: Installed, name: str) -> float:
@@ -125,7 +127,7 @@ DIST = {"artifacts": [{"name": "number", "path": "number"}]}
     [("beside", {}), ("before", {"prepare": "Init"}), ("collects", DIST)],
 )
 def test_a_source_that_is_waited_for_is_fetching_and_not_running(
-    installed: Installed, hosted: Hosted, name: str, spec: dict[str, Any]
+    installed: Installed, hosted: Project, name: str, spec: dict[str, Any]
 ) -> None:
     held(installed, hosted, name, script="cat number; sleep 1", **spec)
     done = installed.ci("wait", name, "-n", installed.namespace)
@@ -139,7 +141,7 @@ def test_a_source_that_is_waited_for_is_fetching_and_not_running(
 
 
 def test_a_source_that_never_comes_is_fetching_all_the_time(
-    installed: Installed, hosted: Hosted
+    installed: Installed, hosted: Project
 ) -> None:
     url = hosted.url.replace("project.git", "none.git")
     source = {"git": {"url": url, "secretName": "git-token"}}

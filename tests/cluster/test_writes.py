@@ -9,12 +9,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from kit.cluster import Cluster
-from kit.githost import hosting, named
+from kit.githost import named
+from kit.gitproject import hosted_project
 from kit.installed import Installed
 from kit.operator import Operator
 from kit.operator import job as job_manifest
@@ -122,8 +123,7 @@ def test_a_job_from_git_costs_three_writes_as_well(
         named("ConfigMap", "cijob-ca-env", data=variables),
     )
     operator = Operator(cluster, namespace, tmp_path, {"CIJOB_CA_BUNDLE": "true"}).start()
-    place = cast("Installed", operator)  # asked for its cluster and namespace only
-    with hosting(place, tmp_path) as hosted:
+    with hosted_project(cluster, namespace, tmp_path) as hosted:
         source = {"git": {"url": hosted.url, "secretName": "git-token"}}
         job = operator.submit("cloned", source=source, script="cat number; sleep 2")
         status = operator.finished(job)
