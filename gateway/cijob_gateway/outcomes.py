@@ -15,7 +15,6 @@ from cijob_api.reasons import Phase
 from cijob_api.statuses import TestResult
 from cijob_gateway.reports import Failed
 from cijob_gateway.spent import spent
-from cijob_gateway.watches import Json
 
 
 class _Said(BaseModel):
@@ -89,11 +88,6 @@ def outcome(job: CIJob, failures: Sequence[Failed]) -> Outcome:
         retry_of=notes.get(names.ANNOTATION_RETRY_OF),
         retry_tests=int(retried) if retried.isdecimal() else None,
     )
-
-
-def other(body: Json) -> Other:
-    """Another job, by what is said of it."""
-    return Other(name=body["metadata"]["name"], phase=body["status"]["phase"])
 
 
 def known_failures(job: CIJob) -> list[Failed]:

@@ -1,14 +1,15 @@
 """Jobs that are the same, and whether they ended differently: such a job is flaky. Pure.
 
-Used by the route of a job's outcome, over the jobs that are there. The same is: the source's bytes
-or commit, the template as it was, and all that the job says of what it runs. A retry of failed
-tests is compared with the job that it repeats, and with no other.
+Used by the route of a job's outcome, over the jobs that are there and the one that twins.py finds
+among those that are gone. The same is: the source's bytes or commit, the template as it was, and
+all that the job says of what it runs. A retry of failed tests is compared with the job that it
+repeats, and with no other.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from cijob_api import names
 from cijob_api.reasons import Phase
@@ -28,8 +29,22 @@ def digest(body: Json) -> str | None:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def contradiction(body: Json, others: Iterable[Json]) -> Json | None:
-    """The newest job before this one that ran the same, if that ended the other way."""
+class Same(NamedTuple):
+    """A job with a verdict that ran the same; of two the newer one is greater."""
+
+    created: str
+    name: str
+    phase: str
+
+
+def contradiction(body: Json, found: Iterable[Same | None]) -> Same | None:
+    """The newest of the jobs before this one that ran the same, if that ended the other way."""
+    newest = max(filter(None, found), default=None)
+    return newest if newest and newest.phase != _verdict(body) else None
+
+
+def same_before(body: Json, others: Iterable[Json]) -> Same | None:
+    """The newest job before this one that ran the same."""
     if not _verdict(body):
         return None
     before = (other for other in others if _age(other) < _age(body) and _verdict(other))
@@ -45,8 +60,7 @@ def contradiction(body: Json, others: Iterable[Json]) -> Json | None:
         # Most jobs of a namespace differ in what is cheap to compare.
         alike = (other for other in before if other["spec"].get("templateRef") == reference)
         same = [other for other in alike if own and digest(other) == own]
-    newest = max(same, key=_age, default=None)
-    return newest if newest and _verdict(newest) != _verdict(body) else None
+    return max((Same(*_age(other), _verdict(other) or "") for other in same), default=None)
 
 
 def _verdict(body: Json) -> str | None:

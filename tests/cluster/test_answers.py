@@ -33,8 +33,17 @@ def test_the_same_with_another_end_is_called_flaky(installed: Installed, tmp_pat
     (tmp_path / "test_it.py").write_text(DEPENDS + "# another\n")
     changed = submit(installed, tmp_path, "--name=flaky-good-two")[1]
     assert "flaky:" not in changed[-1]
+    a_job_that_is_gone_says_it_too(installed)
     described = installed.ci("get", "flaky-bad-one").stdout
     assert "flaky:      flaky-good-one ran the same and succeeded\n" in described
+
+
+def a_job_that_is_gone_says_it_too(installed: Installed) -> None:
+    cluster, stored = installed.cluster, "jsonpath={.status.results.logs.complete}=true"
+    cluster.wait(installed.namespace, "cij/flaky-good-one", stored)
+    cluster.kubectl("delete", "cij", "flaky-good-one", "-n", installed.namespace)
+    last = installed.ci("wait", "flaky-bad-one").stderr.splitlines()[-1]
+    assert "; flaky: flaky-good-one ran the same and succeeded. Next: " in last
 
 
 def test_a_job_as_json_has_nothing_but_the_job(installed: Installed, tmp_path: Path) -> None:

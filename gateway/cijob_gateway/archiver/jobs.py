@@ -20,6 +20,7 @@ from cijob_gateway.archiver.pods import Pod
 from cijob_gateway.archiver.uploads import TEXT, Log, patiently
 from cijob_gateway.logs.archive import End, final_name, job_prefix, list_chunks, tail_name
 from cijob_gateway.logs.rooms import has_started
+from cijob_gateway.twins import Twin
 from cijob_gateway.watches import Json
 from cijob_kube.errors import ApiError, Conflict, Denied, Gone, Invalid, Unavailable
 
@@ -182,6 +183,8 @@ class JobArchive:
         own = records.results(logs, tail)
         await bucket.put(final_name(self._namespace, self._uid), records.final(body, own), JSON)
         await bucket.put(records.entry(body).object_name, b"", TEXT)
+        if twin := Twin.of(body):
+            await bucket.put(twin.object_name, b"", TEXT)
         await self._tell(own)
         metrics.archived.labels(str(bool(logs.complete)).lower()).inc()
         said = {"lines": logs.lines, "complete": logs.complete, "said": logs.message}

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from cijob_gateway.archiver import metrics
 from cijob_gateway.logs.archive import Entry
 from cijob_gateway.store import Store
+from cijob_gateway.twins import Twin
 
 logger = logging.getLogger(__name__)
 SWEEP_SECONDS = 3600.0
@@ -19,7 +20,8 @@ def job_of(name: str) -> str | None:
     parts = name.split("/")
     if len(parts) > 3 and parts[1] == "job":
         return parts[2]
-    entry = Entry.parse(name)
+    twin = Twin.parse(name)
+    entry = twin.entry if twin else Entry.parse(name)
     return entry.uid if entry else None
 
 

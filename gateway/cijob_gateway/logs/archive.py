@@ -7,6 +7,7 @@ Used by the archiver, which writes it, and by the gateway, which reads it. Below
     job/<uid>/log/<attempt>/tail       its last lines as the job wrote them, of a job that failed
     job/<uid>/final.json               the CIJob as it ended
     index/<newest first>-<name>-<uid>  empty: from a name to a uid, also when the CIJob is gone
+    same/<digest>/…                    empty: jobs by what they ran, see twins.py
 
 Timestamps are those of line ids. A text has its newline if the job wrote one: only the last line of
 a chunk may have none. A chunk begins with a line; its offset is the number of bytes in the chunks

@@ -6,11 +6,13 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 
 from cijob_api.objects import CIJob
+from cijob_api.reasons import Phase
 from cijob_gateway.failures import can_retry, failures_now
 from cijob_gateway.login import Right
-from cijob_gateway.outcomes import Other, Outcome, other, outcome
+from cijob_gateway.outcomes import Other, Outcome, outcome
 from cijob_gateway.parts import Call, Called, Name, Namespace
-from cijob_gateway.repeats import contradiction
+from cijob_gateway.repeats import contradiction, same_before
+from cijob_gateway.twins import same_now
 from cijob_gateway.watches import Json
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}/jobs/{name}/outcome", tags=["jobs"])
@@ -33,8 +35,9 @@ async def look(namespace: Namespace, name: Name, call: Called, failures: Failure
 
 async def _flaky(call: Call, namespace: str, body: Json) -> Other | None:
     """The job that contradicts this one, if the caller may know of it."""
-    found = contradiction(body, call.parts.watch.bodies(namespace))
+    there = same_before(body, call.parts.watch.bodies(namespace))
+    found = contradiction(body, (there, await same_now(call.parts.store, body)))
     if found is None:
         return None
-    right = Right("get", namespace, found["metadata"]["name"])
-    return other(found) if await call.parts.login.may(call.user, right) else None
+    may_know = await call.parts.login.may(call.user, Right("get", namespace, found.name))
+    return Other(name=found.name, phase=Phase(found.phase)) if may_know else None

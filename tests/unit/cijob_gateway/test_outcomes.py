@@ -3,7 +3,7 @@
 from typing import Any
 
 from cijob_api.objects import CIJob
-from cijob_gateway.outcomes import known_failures, other, outcome
+from cijob_gateway.outcomes import known_failures, outcome
 from cijob_gateway.reports import Failed
 
 TESTS = {
@@ -53,8 +53,3 @@ def test_a_retry_names_its_job_and_how_many_tests_of_it() -> None:
     assert (some["retryOf"], some["retryTests"]) == ("b", 2)
     forged = said(job({"cijob.dev/retry-of": "b", "cijob.dev/retry-tests": "²"}))
     assert "retryTests" not in forged
-
-
-def test_another_job_is_its_name_and_phase() -> None:
-    body = {"metadata": {"name": "b"}, "status": {"phase": "Succeeded"}}
-    assert other(body).model_dump() == {"name": "b", "phase": "Succeeded"}

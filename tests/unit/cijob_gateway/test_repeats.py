@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cijob_gateway.repeats import contradiction, digest
+from cijob_gateway.repeats import contradiction, digest, same_before
 
 Json = dict[str, Any]
 BASE: Json = {
@@ -30,8 +30,8 @@ def job(name: str, minute: int, phase: str, **spec: Any) -> Json:
 
 
 def other_of(body: Json, *others: Json) -> str | None:
-    found = contradiction(body, [body, *others])
-    return found["metadata"]["name"] if found else None
+    found = contradiction(body, [same_before(body, [body, *others])])
+    return found.name if found else None
 
 
 def test_the_newest_earlier_job_that_ran_the_same_decides() -> None:
