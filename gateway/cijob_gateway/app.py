@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cijob_gateway import metrics
 from cijob_gateway.answers import answer, fault
+from cijob_gateway.bodies import BODY_SECONDS, Bodies
 from cijob_gateway.errors import TYPES, BadRequest, Problem, ProblemDocument, problem_of
 from cijob_gateway.parts import Parts
 from cijob_gateway.routes import (
@@ -46,9 +47,9 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 ABOUT = "Submit jobs, follow them, and get what they leave behind. Errors are RFC 9457 documents."
 
 
-def user_app(parts: Parts | None) -> FastAPI:
+def user_app(parts: Parts | None, *, body_seconds: float = BODY_SECONDS) -> FastAPI:
     """The user API. Without parts it can only describe itself."""
-    app = _app("cijob", parts)
+    app = _app("cijob", parts, body_seconds)
     shown = (jobs, outcomes, logs, events, queue, artifacts)
     for part in (about, sources, *shown, buildjobs, buildstreams):
         app.include_router(part.router, responses=PROBLEMS)
@@ -63,9 +64,10 @@ def internal_app(parts: Parts) -> FastAPI:
     return app
 
 
-def _app(title: str, parts: Parts | None) -> FastAPI:
+def _app(title: str, parts: Parts | None, body_seconds: float = BODY_SECONDS) -> FastAPI:
     app = FastAPI(title=title, version="v1", description=ABOUT, docs_url=None, redoc_url=None)
     app.state.parts = parts
+    app.add_middleware(Bodies, seconds=body_seconds)
     app.add_middleware(Counted)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(ApiError, _api_error)

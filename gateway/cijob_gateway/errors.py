@@ -5,6 +5,7 @@ Problem                      `detail` is fact + number + next step, for the pers
 ├── Unauthenticated   401    no token, or one that the API server does not know
 ├── Forbidden         403    the administrator must grant a right
 ├── NotFound          404    not there, or not for this caller
+├── SlowBody          408    the body did not come in time
 ├── SlowUpload        408    the body stopped coming
 ├── NameTaken         409    another job has that name
 ├── JobFinished       409    too late for that
@@ -79,6 +80,12 @@ class NotFound(Problem):
     """Not there, or not for this caller: the answer is the same on purpose."""
 
     status, slug, title = 404, "not-found", "Not found"
+
+
+class SlowBody(Problem):
+    """The body of a request did not come in time."""
+
+    status, slug, title = 408, "slow-body", "The request came too slowly"
 
 
 class SlowUpload(Problem):

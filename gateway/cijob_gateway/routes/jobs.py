@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from cijob_api import names
 from cijob_api.objects import CIJob
+from cijob_gateway.bodies import is_streamed
 from cijob_gateway.errors import BadRequest, SourceGone, SourceMissing
 from cijob_gateway.failures import failed_only
 from cijob_gateway.listings import Filter
@@ -25,7 +26,6 @@ from cijob_gateway.watches import Json
 Answers = dict[int | str, dict[str, Any]]
 T = TypeVar("T", Submission, Repetition)
 router = APIRouter(prefix="/v1/namespaces/{namespace}/jobs", tags=["jobs"])
-SPEC_BYTES = 1 << 20
 DELETE_PATIENCE_SECONDS = 50
 ZIP = "application/zip"
 BODY = {
@@ -68,8 +68,8 @@ async def submit(
 ) -> Response:
     """Create a job from JSON, or from a zip with query parameters; 200 for a repeated request."""
     await call.require("create", namespace)
-    kind = call.request.headers.get("Content-Type", "").partition(";")[0].strip()
-    asked = await (_from_zip(namespace, call) if kind == ZIP else _read(call.request, Submission))
+    zipped = is_streamed(call.request)
+    asked = await (_from_zip(namespace, call) if zipped else _read(call.request, Submission))
     identity = _identity(call, namespace, idempotency_key)
     job, new = await call.parts.jobs.create(asked, identity, dry_run=how.dryRun)
     if how.follow and not how.dryRun:
@@ -140,13 +140,8 @@ def _identity(call: Call, namespace: str, key: str | None) -> Identity:
 
 async def _read(request: Request, kind: type[T]) -> T:
     """The JSON body. Raises BadRequest, saying where it is wrong."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > SPEC_BYTES:
-            raise BadRequest(f"the JSON body is over {SPEC_BYTES} bytes; a source goes to sources/")
     try:
-        return kind.model_validate(json.loads(body or b"{}"))
+        return kind.model_validate(json.loads(await request.body() or b"{}"))
     except ValidationError as error:
         # Never with the input: it may be a secret.
         first = error.errors(include_url=False, include_input=False)[0]
