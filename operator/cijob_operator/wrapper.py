@@ -21,9 +21,12 @@ Each line is there for a failure that was seen:
   builtin or a function of this text is looked for in the image.
 - A signal before the child is started is kept for it. `wait` returns when a signal comes: it is
   repeated until the command is gone. A shell that had reaped the command just then still knows its
-  exit code, or says 127, or in bash 5.2 now and then -1: 128 + signal then stands for it.
+  exit code, or says 127, or in bash 5.2 now and then -1: what the wait before said stands for it,
+  or 128 + signal.
 - The command is killed after the grace by a shell of its own, started outside of the traps: bash
-  waits for one that a trap has started when asked for a command that is gone.
+  waits for one that a trap has started when asked for a command that is gone. A signal that comes
+  just before a `wait` would not end it, and nobody would kill: the trap makes it a wait for no
+  child, which is over at once.
 - The names begin with `cijob_`: assigning to a variable that the job's environment also has would
   change what the command sees.
 
@@ -55,7 +58,7 @@ cd "$cijob_folder" 2>/dev/null || {
 case $1 in *=*) cijob_env= ;; esac
 cijob_child='' cijob_signal='' cijob_told='' cijob_killer=''
 cijob_stop() {
-    cijob_signal=$1 cijob_told=$2
+    cijob_signal=$1 cijob_told=$2 cijob_waits=$$
     [ -n "$cijob_child" ] || return
     kill -"$1" "$cijob_child" 2>/dev/null
 }
@@ -66,16 +69,18 @@ trap 'cijob_stop QUIT 131' QUIT
 cijob_child=$!
 [ -z "$cijob_signal" ] || cijob_stop "$cijob_signal" "$cijob_told"
 while :; do
-    cijob_signal=
-    wait "$cijob_child"; cijob_code=$?
-    [ -n "$cijob_signal" ] || break
-    if ! kill -0 "$cijob_child" 2>/dev/null; then
-        wait "$cijob_child" 2>/dev/null; cijob_code=$?
-        break
+    cijob_signal='' cijob_waits=$cijob_child
+    if [ -n "$cijob_told" ] && [ -z "$cijob_killer" ]; then
+        (sleep "$cijob_grace"; kill -KILL "$cijob_child") >/dev/null 2>&1 9>&- &
+        cijob_killer=$!
     fi
-    [ -z "$cijob_killer" ] || continue
-    (sleep "$cijob_grace"; kill -KILL "$cijob_child") >/dev/null 2>&1 9>&- &
-    cijob_killer=$!
+    wait "$cijob_waits" 2>/dev/null; cijob_code=$?
+    [ -n "$cijob_signal" ] || break
+    kill -0 "$cijob_child" 2>/dev/null && continue
+    cijob_before=$cijob_code
+    wait "$cijob_child" 2>/dev/null; cijob_code=$?
+    case $cijob_code in 127 | -1) cijob_code=$cijob_before ;; esac
+    break
 done
 case $cijob_told:$cijob_code in ?*:127 | ?*:-1) cijob_code=$cijob_told ;; esac
 cijob_end "$cijob_code"

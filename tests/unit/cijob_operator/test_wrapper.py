@@ -29,6 +29,11 @@ def caught(process: subprocess.Popen[str], *signals: signal.Signals) -> bool:
     return all(mask >> (number - 1) & 1 for number in signals)
 
 
+def sleeps(process: subprocess.Popen[str]) -> bool:
+    """Whether it waits for something: proc(5), State."""
+    return "\nState:\tS" in Path(f"/proc/{process.pid}/status").read_text()
+
+
 # busybox's shell has tools of its own and asks no PATH for them; its env gives back no signal.
 with_tools_from_path = pytest.mark.parametrize(
     "container", [SHELLS["dash"], SHELLS["bash"]], ids=["dash", "bash"], indirect=True
@@ -48,9 +53,14 @@ class Container:
         self.started: list[subprocess.Popen[str]] = []
 
     def start(
-        self, *command: str, grace: str = "30", folder: str = "", env: dict[str, str] | None = None
+        self,
+        *command: str,
+        grace: str = "30",
+        folder: str = "",
+        env: dict[str, str] | None = None,
+        wrapper: str = WRAPPER,
     ) -> subprocess.Popen[str]:
-        text = WRAPPER.replace("/cijob/", f"{self.control}/")
+        text = wrapper.replace("/cijob/", f"{self.control}/")
         text = text.replace("/cijob-ssh/", f"{self.ssh}/")
         where = folder or str(self.workspace)
         process = subprocess.Popen(
@@ -290,18 +300,55 @@ def test_a_command_may_outlive_several_signals(container: Container) -> None:
     container.say_ready()
     process = container.start(
         *PYTHON,
-        "import os, signal, sys\n"
+        "import os, signal, sys, time\n"
         "seen = []\n"
         "signal.signal(signal.SIGTERM, lambda *_: seen.append(os.write(1, b'seen\\n')))\n"
         "print('up', flush=True)\n"
-        "while len(seen) < 3: signal.pause()\n"
+        "while len(seen) < 3: time.sleep(0.01)\n"
+        "open('../control/go').read()\n"
         "sys.exit(5)",
     )
+    os.mkfifo(container.control / "go")
     assert line(process) == "up"
     for _ in range(3):
         process.terminate()
         assert line(process) == "seen"
+    until(lambda: sleeps(process))  # the last signal does not come together with the end
+    (container.control / "go").write_text("\n")
     assert ended(process)[0] == 5
+
+
+LINES = WRAPPER.split("\n")
+STARTED, WAITED = LINES.index("cijob_child=$!"), LINES.index('    [ -n "$cijob_signal" ] || break')
+# But for what is done only after a signal.
+BEFORE_WAIT = [
+    at for at in range(STARTED, WAITED) if not LINES[at].startswith(("        ", "    fi"))
+]
+
+
+def paused(at: int) -> str:
+    """The wrapper with a pause before a line of it, for a signal to fall into."""
+    return "\n".join([*LINES[:at], "echo paused; sleep 0.3", *LINES[at:]])
+
+
+@pytest.mark.parametrize("at", BEFORE_WAIT, ids=lambda at: LINES[at].strip())
+def test_wherever_a_signal_falls_the_command_is_killed_after_its_grace(
+    container: Container, at: int
+) -> None:
+    container.say_ready()
+    ignores = ("sh", "-c", "trap '' TERM; echo up; exec sleep 60")
+    process = container.start(*ignores, grace="0.1", wrapper=paused(at))
+    assert sorted([line(process), line(process)]) == ["paused", "up"]
+    process.terminate()
+    assert ended(process)[0] == 137
+
+
+def test_a_signal_behind_the_end_does_not_change_its_exit_code(container: Container) -> None:
+    container.say_ready()
+    process = container.start("sh", "-c", "exit 3", wrapper=paused(WAITED))
+    assert line(process) == "paused"
+    process.terminate()
+    assert ended(process)[0] == 3
 
 
 def test_a_signal_at_the_very_end_neither_holds_nor_fakes_it(container: Container) -> None:
