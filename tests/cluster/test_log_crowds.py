@@ -19,7 +19,8 @@ from kit.cluster import Cluster, pod
 from kit.printers import Account, Printer
 from kit.stages import LONG, Stage, said_by, said_of, staged
 
-pytestmark = pytest.mark.seam
+# Alone: a kubelet that has no time for its logs is another test.
+pytestmark = [pytest.mark.seam, pytest.mark.alone]
 JOBS = 300 if LONG else 30
 CROWD = Printer(4000)
 READERS = 4

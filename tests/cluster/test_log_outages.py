@@ -14,7 +14,8 @@ from kit.cluster import Cluster
 from kit.printers import Printer
 from kit.stages import LONG, QUICK, Stage, staged
 
-pytestmark = pytest.mark.seam
+# Alone: a kubelet that has no time for its logs is another test.
+pytestmark = [pytest.mark.seam, pytest.mark.alone]
 AWAY_SECONDS = 240 if LONG else 20
 RATE = 10_000  # with the node's marks 14 MB between two looks of the kubelet: each one rotates
 KILLED_SECONDS, KILLS = (180, 20) if LONG else (30, 3)
@@ -32,8 +33,8 @@ def test_a_store_that_is_away_for_long_costs_nothing_while_the_spool_has_room(
     stage: Stage,
 ) -> None:
     began = time.monotonic()
-    uid = stage.print("away", Printer((AWAY_SECONDS + 15) * RATE, rate=RATE))
-    stage.cluster.until("a first chunk", lambda: stage.bucket.names(stage.namespace), 60)
+    uid = stage.print("away", Printer((AWAY_SECONDS + 15) * RATE, rate=RATE, gated=True))
+    stage.send_on("away", uid)
     stage.minio.kill()
     time.sleep(AWAY_SECONDS)  # what is shown: so long away
     assert stage.archiver.metric("cijob_archiver_store_failures_total") > 0
@@ -50,8 +51,8 @@ def test_a_store_that_is_away_longer_than_the_spool_lasts_costs_what_is_said_and
     stage.archiver.stop(signal.SIGKILL)
     stage.archiver.settings["CIJOB_SPOOL_BYTES"] = str(SPOOL)
     stage.archiver.start()
-    uid = stage.print("full", Printer(60 * RATE, rate=RATE))
-    stage.cluster.until("a first chunk", lambda: stage.bucket.names(stage.namespace), 60)
+    uid = stage.print("full", Printer(60 * RATE, rate=RATE, gated=True))
+    stage.send_on("full", uid)
     stage.minio.kill()
     stage.until_rotated("full", 4, 120)
     assert stage.archiver.metric("cijob_archiver_spool_bytes") <= SPOOL + (4 << 20)
@@ -68,8 +69,8 @@ def test_an_archiver_that_is_killed_after_2_seconds_each_time_leaves_no_loss_uns
     stage: Stage,
 ) -> None:
     began, kills = time.monotonic(), 0
-    uid = stage.print("killed", Printer(KILLED_SECONDS * RATE, rate=RATE))
-    stage.cluster.until("a first chunk", lambda: stage.bucket.names(stage.namespace), 60)
+    uid = stage.print("killed", Printer(KILLED_SECONDS * RATE, rate=RATE, gated=True))
+    stage.send_on("killed", uid)
     while stage.runs("killed"):
         time.sleep(2)  # what is shown: it works for so long each time
         stage.archiver.stop(signal.SIGKILL)

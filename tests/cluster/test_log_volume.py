@@ -13,11 +13,13 @@ from kit.cluster import Cluster
 from kit.printers import Printer
 from kit.stages import LONG, Stage, said_by, staged
 
-pytestmark = pytest.mark.seam
+# Alone: a kubelet that has no time for its logs is another test.
+pytestmark = [pytest.mark.seam, pytest.mark.alone]
 # The job may use both cores; the kubelet serves 2 to 13 MB of such lines a second.
-BURST = Printer(5_000_000 if LONG else 400_000)
-STEADY = Printer(1_200_000 if LONG else 300_000, width=143, rate=12_000 if LONG else 14_000)
-ROTATIONS = 6 if LONG else 2
+BURST = Printer(5_000_000 if LONG else 400_000, gated=True)
+# 16 MB between two looks of the kubelet, with the node's marks: each one rotates.
+STEADY = Printer(1_200_000 if LONG else 320_000, width=143, rate=9_000, gated=True)
+ROTATIONS = 9 if LONG else 2
 SECONDS = 1800 if LONG else 180
 
 
@@ -33,6 +35,7 @@ def test_a_log_that_is_printed_as_fast_as_the_job_can_is_whole(stage: Stage) -> 
     began = time.monotonic()
     limits = {"limits": {"cpu": "2", "memory": "128Mi"}}
     uid = stage.print("burst", BURST, resources=limits)
+    stage.send_on("burst", uid)
     stage.tell("as fast as it can", stage.assert_whole("burst", uid, seconds=SECONDS), began)
 
 
@@ -43,6 +46,7 @@ def test_a_log_that_is_rotated_again_and_again_is_whole_in_the_archive_and_on_a_
     uid = stage.print("steady", STEADY)
     screen = tmp_path / "screen"
     following = stage.started("logs", "-f", "steady", screen=screen)
+    stage.send_on("steady", uid)
     stage.until_rotated("steady", ROTATIONS, SECONDS)
     written = stage.assert_whole("steady", uid, seconds=SECONDS)
     assert following.wait(timeout=SECONDS) == 0, said_by(screen).read_text()

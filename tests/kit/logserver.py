@@ -1,7 +1,9 @@
 """A Pod's log behind HTTP on the loopback, as API server and kubelet serve it.
 
 It grows, rotates, ends and vanishes as a test says, and can be told to answer badly. A follow ends
-and crosses rotations as the kubelet's does. Nothing here waits for a time.
+and crosses rotations as the kubelet's does (kubelet 1.34, cri-client/pkg/logs): from the first time
+that it is at the end of a file it opens the newest one for each that is begun, and no more once the
+container has ended. Nothing here waits for a time.
 """
 
 import asyncio
@@ -36,6 +38,8 @@ class Plan:
     message: str = ""
     stays: bool = False
     """A follow that does not cross into the next file before the container ends."""
+    slow: bool = False
+    """A follow that gives two entries of each file, and more as `give` says."""
     hangs: bool = False
     """A follow that does not hear of the container's end."""
 
@@ -48,9 +52,13 @@ class PodLogs:
     plans: deque[Plan] = field(default_factory=deque)
     requests: list[dict[str, str]] = field(default_factory=list)
     followers: int = 0
+    opened: int = 0
+    """How many follows there were."""
     files: list[list[Entry]] = field(default_factory=lambda: [[]])
     running: bool = True
     gone: bool = False
+    given: int = 0
+    """How many entries a slow follow gives now."""
     before: Callable[[dict[str, str]], None] = lambda query: None
     """Called with each request before it is answered."""
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -63,6 +71,11 @@ class PodLogs:
     def rotate(self) -> None:
         """The kubelet begins a new file."""
         self.files.append([])
+        self.tell()
+
+    def give(self, entries: int) -> None:
+        """A slow follow may give so many entries more."""
+        self.given += entries
         self.tell()
 
     def exit(self) -> None:
@@ -99,6 +112,7 @@ class PodLogs:
         await response.prepare(request)
         follow = query.get("follow") == "true"
         self.followers += follow
+        self.opened += follow
         self.tell()
         try:
             await self._send(request, response, plan)
@@ -120,13 +134,30 @@ class PodLogs:
         if plan.words:
             await response.write(plan.words)
 
+    async def _allowed(self, entries: int) -> int:
+        """How many of these a slow follow gives now; at least one."""
+        await self.until(lambda: self.given > 0)
+        given = min(self.given, entries)
+        self.given -= given
+        return given
+
     async def _served(self, query: dict[str, str], plan: Plan) -> AsyncIterator[bytes]:
+        left = int(query.get("limitBytes") or -1)
+        async for part in self._written(query, plan):
+            yield part[:left] if left >= 0 else part
+            if 0 <= left <= len(part):
+                return
+
+    async def _written(self, query: dict[str, str], plan: Plan) -> AsyncIterator[bytes]:
         writer, file, place = Writer(query.get("sinceTime")), self.files[-1], 0
+        watched: int | None = None  # of so many files the follow knows, or is told
         if last := query.get("tailLines"):  # entries: a long line has several
             place = max(len(file) - int(last), 0)
         while True:
             # In parts as large as a socket takes at a time, more or less.
             entries = file[place : place + 100]
+            if plan.slow and entries and "follow" in query:
+                entries = entries[: 2 if place == 0 else await self._allowed(len(entries))]
             place += len(entries)
             if part := b"".join(map(writer.write, entries)):
                 yield part
@@ -134,12 +165,15 @@ class PodLogs:
                 continue
             if query.get("follow") != "true" or plan.words:
                 return
-            if file is not self.files[-1] and not plan.stays:
-                file, place = self.files[-1], 0
-            elif self.running or plan.hangs:
-                await self._news.wait()
-            else:
+            if watched is None:
+                watched = len(self.files)
+            elif not (self.running or plan.hangs):
                 return
+            elif watched < len(self.files) and not plan.stays:
+                watched += 1
+                file, place = self.files[-1], 0
+            else:
+                await self._news.wait()
 
 
 def _refusal(status: int, message: str) -> web.Response:

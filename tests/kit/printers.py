@@ -4,19 +4,29 @@ Lines are made anew where they are compared: a log of 500 MB is nowhere in memor
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 NUMBER = 9
 STEP = 1000
+# With it a job is sent on whose first line was seen: what is rotated away before the kubelet has
+# noticed a start nobody can read (docs/life-of-a-cijob.md).
+GO = "/tmp/go"
 # It waits before its end: some runtimes lose the last bytes of one that ends behind a burst.
 PROGRAM = """
-import sys, time
-began, out = time.monotonic(), sys.stdout
-for start in range(0, {lines}, {step}):
-    stop = min(start + {step}, {lines})
+import os, sys, time
+out = sys.stdout
+def write(start, stop):
     out.write("".join(f"{{n:09d}} {filling}\\n" for n in range(start, stop)))
     out.flush()
+if {gated}:
+    write(0, 1)
+    while not os.path.exists("{go}"):
+        time.sleep(0.02)
+began = time.monotonic()
+for start in range(int({gated}), {lines}, {step}):
+    stop = min(start + {step}, {lines})
+    write(start, stop)
     ahead = began + stop / {rate} - time.monotonic() if {rate} else 0
     if ahead > 0:
         time.sleep(ahead)
@@ -34,12 +44,14 @@ class Printer:
     rate: int = 0
     """Lines a second, in steps of `step`; 0: as fast as it can."""
     step: int = STEP
+    gated: bool = False
+    """The first line, and the others once the file GO is there."""
 
     @property
     def spec(self) -> dict[str, Any]:
         """The job's spec."""
-        filling = self._filling.decode()
-        program = PROGRAM.format(lines=self.lines, step=self.step, rate=self.rate, filling=filling)
+        told = asdict(self) | {"filling": self._filling.decode(), "go": GO}
+        program = PROGRAM.format(**told)
         return {"command": ["python3", "-c", program]}
 
     def text(self, start: int, stop: int) -> bytes:
@@ -73,6 +85,8 @@ class Account:
     strange: int = 0
     """Lines that it never wrote."""
     sha256: str = ""
+    holes: list[str] = field(default_factory=list, compare=False)
+    """The first places where lines are missing."""
     _next: int = field(default=0, compare=False, repr=False)
     _rest: bytes = field(default=b"", compare=False, repr=False)
     _digest: "hashlib._Hash" = field(default_factory=hashlib.sha256, compare=False, repr=False)
@@ -95,8 +109,7 @@ class Account:
     def close(self) -> "Account":
         """Nothing more comes."""
         self.strange += bool(self._rest)
-        self.lost += self.printer.lines - self._next
-        self._next = self.printer.lines
+        self._lose(self.printer.lines)
         self.sha256 = self._digest.hexdigest()
         return self
 
@@ -107,5 +120,11 @@ class Account:
         elif number < self._next:
             self.repeated += 1
         else:
-            self.lost += number - self._next
+            self._lose(number)
             self._next = number + 1
+
+    def _lose(self, until: int) -> None:
+        if until > self._next and len(self.holes) < 5:
+            self.holes.append(f"{self._next}-{until}")
+        self.lost += until - self._next
+        self._next = until

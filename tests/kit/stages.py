@@ -20,7 +20,7 @@ from kit.cluster import ROOT, Cluster, fresh_namespace
 from kit.gateway import Gateway, Minio, minio_program, service_account
 from kit.installed import CI
 from kit.operator import Operator
-from kit.printers import Account, Printer
+from kit.printers import GO, Account, Printer
 
 # The long versions, which `make soak` runs; the short ones are part of `make test`.
 LONG = os.environ.get("CIJOB_SOAK") == "1"
@@ -59,6 +59,12 @@ class Stage:
         self.printed[name] = printer
         uid: str = self.cluster.get("cij", "-n", self.namespace, name)["metadata"]["uid"]
         return uid
+
+    def send_on(self, name: str, uid: str) -> None:
+        """Let a gated job print on once its first line is archived."""
+        self.cluster.until(f"a first line of {name}", lambda: any(self.bucket.texts(uid)), 60)
+        words = ("exec", "-n", self.namespace, f"{name}-1", "-c", "job", "--", "touch", GO)
+        self.cluster.kubectl(*words)
 
     def runs(self, name: str) -> bool:
         """Whether the job runs now; false also while nobody can be asked."""
@@ -131,7 +137,8 @@ class Stage:
         logs = self.archiver.archived(name, seconds)["logs"]
         wanted = self.printed[name].whole()
         assert (wanted.lost, wanted.repeated, wanted.strange) == (0, 0, 0)
-        assert self.stored(name, uid) == wanted, logs
+        stored = self.stored(name, uid)
+        assert stored == wanted, f"missing: {stored.holes}; said: {logs}"
         assert logs == said_of(wanted)
         assert self.read(name) == wanted
         return wanted

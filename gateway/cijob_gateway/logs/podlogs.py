@@ -7,8 +7,9 @@ Used by follows.py. What the log API can do and cannot decides the rules here:
   container has ended (the caller knows) and two answers in a row end alike.
 - `sinceTime` is whole seconds; only the newest file is readable. The last line not found is a gap,
   by a read without `follow`, which has an end. A follow that does not come by it soon is given up.
-- A late follow can leave out a file and give the next one twice (leaps.py): if its last line is
-  gone, the newest file is followed anew.
+- A late follow can leave out a file and give the next one twice, or hear of no new file any more.
+  So newer files are held open while a follow is late (newerfiles.py). Where that did not work, it
+  is seen (leaps.py): if the last line before is gone, that is a gap, and the newest file is read.
 - Seconds of a fast log are many megabytes. Once the container has ended, a follow that is behind
   is heard out, and the last lines are read again (`tailLines`): the place counts there behind as
   many lines as are remembered to number equal timestamps, else all is read.
@@ -22,279 +23,230 @@ Used by follows.py. What the log API can do and cannot decides the rules here:
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Self
 
-from cijob_api.lines import NOTHING, LineId, Lines, Resume, seconds_between
-from cijob_gateway.logs.leaps import ROTATION_SECONDS, Pulse
-from cijob_gateway.logs.logitems import Batch, Gap, batches, lost
-from cijob_gateway.logs.readings import (
-    Dense,
-    Outcome,
-    Pace,
-    Place,
-    Reading,
-    Scope,
-    Source,
-    Steps,
-    joined,
-    meets,
-    stop,
-)
+from cijob_api.lines import LineId, Lines, seconds_between
+from cijob_gateway.logs.bookmarks import Bookmark
+from cijob_gateway.logs.leaps import ROTATION_SECONDS
+from cijob_gateway.logs.lives import Live
+from cijob_gateway.logs.logitems import Batch, Gap, lost
+from cijob_gateway.logs.newerfiles import NewerFiles
+from cijob_gateway.logs.readings import Outcome, Pace, Place, Scope, Source, meets, stop
+from cijob_gateway.logs.snapshots import Snapshots
 from cijob_kube.api import Api
-from cijob_kube.errors import ApiError, Gone, Unavailable
+from cijob_kube.errors import ApiError
 
-# After how many answers in a row without it a line is believed to be gone.
-ABSENT_TRIES = 2
-ABSENT_TRIES_EMPTY = 4
+# A file whose follow is silent is at its end, though newer lines are known: at once if it ends
+# right before them, and else after so many silences, since a job may be silent, and a node slow.
+RIGHT_BEFORE_SECONDS = 0.1
+SILENCES = 5
 
 
 class PodLog:
     """A reader's place in the log of one attempt, and what it knows about it."""
 
     def __init__(self, api: Api, source: Source, ended: asyncio.Event, *, pace: Pace) -> None:
-        self._api = api
-        self._source = source
         self._ended = ended
         self._pace = pace
-        self._place = Place()
-        self._outcome = Outcome.READ
-        self._rest = NOTHING
-        self._file_ended = False  # the place is where a file of the log ends
-        self._cut = NOTHING  # what stands there of a line that goes on in the next file
-        self._agreeing = 0  # answers in a row that have ended alike, and added nothing
-        self._idle = 0  # pauses since lines came
-        self._refusals = 0
-        self._absences = 0
-        self._settled = False
-        self._dense = Dense()
-        self._seen = Resume(None)  # of the last answer that had an end
-        self.last: LineId | None = None
-        """The last line that was given, or that reading began behind."""
-        self.refused = ""
+        self._now = Snapshots(api, source, ended, pace)
+        self._newer = NewerFiles(api, source, pace)
+
+    @property
+    def refused(self) -> str:
         """Why the log cannot be read any further, in words; empty while it can."""
-        self.trouble = ""
+        return self._now.refused
+
+    @property
+    def trouble(self) -> str:
         """Why the last read failed, in words; empty if it did not."""
+        return self._now.trouble
+
+    @property
+    def last(self) -> LineId | None:
+        """The last line that was given, or that reading began behind."""
+        return self._mark.last
+
+    @property
+    def _mark(self) -> Bookmark:
+        return self._now.mark
 
     def begin_after(self, last: LineId | None) -> Self:
         """Begin behind a line."""
-        self.last = last
-        self._place = Place(last)
+        self._now.begin_after(last)
         return self
 
     async def follow(self) -> AsyncGenerator[Batch | Gap]:
         """Everything until nothing more can come."""
-        while not (self._ended.is_set() or self.refused):
-            if self._place.after:
-                async with aclosing(self.read_once()) as items:
+        try:
+            while not self.refused and (self._newer or not self._ended.is_set()):
+                async with aclosing(self._follow_on()) as items:
                     async for item in items:
                         yield item
-            if self._outcome is Outcome.READ or not self._place.after:
-                async with aclosing(self._live()) as found:
-                    async for batch in found:
-                        yield batch
-            if not self._ended.is_set():
-                await self.pause()
+                if not (self._newer or self._ended.is_set()):
+                    await self.pause()
+        finally:
+            await self._newer.aclose()
         async with aclosing(self.read_to_end()) as items:
             async for item in items:
                 yield item
 
     async def read_to_end(self) -> AsyncGenerator[Batch | Gap]:
         """Everything of a container that has ended."""
-        while not (self._settled or self.refused):
-            async with aclosing(self.read_once()) as items:
-                async for item in items:
-                    yield item
-            if self._outcome is Outcome.FAILED:
-                await self.pause()
-        rest, self._rest = self._rest, NOTHING
-        if self._settled:
-            for batch in self._take(rest):
-                yield batch
+        async with aclosing(self._now.read_to_end()) as items:
+            async for item in items:
+                yield item
 
     async def read_once(self) -> AsyncGenerator[Batch | Gap]:
         """What is there now, complete lines only; a gap where the last line is not found."""
-        async with aclosing(self._ask()) as items:
-            async for batch in items:
-                yield batch
-        if self._outcome is Outcome.ABSENT and (gap := self._lose()):
-            yield gap
+        async with aclosing(self._now.read_once()) as items:
+            async for item in items:
+                yield item
 
     async def pause(self) -> None:
         """Wait a little, longer each time that nothing came; the container's end ends it."""
-        self._idle += 1
-        seconds = min(self._pace.most, self._pace.first * 2 ** min(self._idle, 16))
-        if self._ended.is_set():
-            await asyncio.sleep(seconds)
-            return
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), seconds)
+        await self._now.pause()
 
-    def _open(self, scope: Scope) -> Reading:
-        return Reading(self._api, self._source.path, self._place, scope)
+    async def _follow_on(self) -> AsyncGenerator[Batch | Gap]:
+        """By one follow: of the next file that is open, or of the newest from the place on."""
+        self._come_to()
+        if self._newer:
+            if gap := self._turn():
+                yield gap
+            file = self._newer.take()
+            live = Live(file.reading, file.steps, None)
+        else:
+            if self._mark.place.after:
+                async with aclosing(self.read_once()) as items:
+                    async for item in items:
+                        yield item
+                if self._now.outcome is not Outcome.READ and self._mark.place.after:
+                    return
+            live = Live.open(self._now.open(Scope.FOLLOW), self._mark.place.after)
+        async with aclosing(self._live(live)) as found:
+            async for item in found:
+                yield item
 
-    async def _ask(self) -> AsyncGenerator[Batch]:
-        """An answer that has an end; a long log that grows no more is asked for its end first."""
-        long = self._ended.is_set() and self._dense.at(self._place.after)
-        for scope in (Scope.END, Scope.REST) if long else (Scope.REST,):
-            reading = self._open(scope)
-            async with aclosing(self._read(reading)) as items:
-                async for batch in items:
-                    yield batch
-            self._seen = reading.resume
-            if self._outcome is not Outcome.ABSENT:
-                return
+    def _come_to(self) -> None:
+        """Nothing comes behind the last line: it may stand in two files, and be the end of both."""
+        if file := self._newer.come_to(self._mark.place.text or b""):
+            self._mark.stands_at(file.first, file.text)
 
-    async def _read(self, reading: Reading) -> AsyncGenerator[Batch]:
-        sure = self._ended.is_set()
+    def _turn(self) -> Gap | None:
+        """Go on with the next file that is open; a gap if one may be missing between."""
+        file, last = self._newer.next, self.last
+        hole = seconds_between(last.timestamp, file.first) if last else 0.0
+        self._mark.turns()
+        return lost(last) if hole >= ROTATION_SECONDS and not file.is_next else None
+
+    async def _live(self, live: Live) -> AsyncGenerator[Batch | Gap]:
+        ended = asyncio.create_task(live.steps.caught_up(self._ended, self._pace.heard))
         try:
-            async with aclosing(reading.lines()) as found:
-                async for lines in found:
-                    for batch in self._take(lines):
-                        yield batch
-        except ApiError as error:
-            self._fail(error)
-            return
-        if reading.strange:
-            self._refuse(reading.strange)
-            return
-        self.trouble = ""
-        self._outcome = Outcome.READ if reading.resume.found else Outcome.ABSENT
-        if self._outcome is Outcome.READ:
-            self._refusals = self._absences = 0
-            self._agree(reading)
-            # One answer may be cut short and look like an end; two do not end alike by chance.
-            self._settled = sure and self._agreeing >= 2
-
-    def _agree(self, reading: Reading) -> None:
-        """An answer has ended: as the one before it did?"""
-        same = self._rest.texts == reading.rest.texts
-        self._agreeing = self._agreeing + 1 if same else 1
-        self._rest = reading.rest
-
-    def _take(self, lines: Lines) -> Iterator[Batch]:
-        if lines:
-            self._idle = self._refusals = self._agreeing = 0
-            self._file_ended = False
-        cut, self._cut = (self._cut, NOTHING) if lines else (NOTHING, self._cut)
-        for batch in batches(joined(cut, lines), self._source.attempt):
-            self.last = batch.last
-            self._dense.add(len(batch.lines), self.last)
-            self._place = Place(self.last, batch.lines[-1])
-            if cut and len(batch.lines) == 1:  # in this file stands only the rest of it
-                self._place = Place(lines.id_of(0, self._source.attempt), lines.texts[0])
-            cut = NOTHING
-            yield batch
-
-    async def _live(self) -> AsyncGenerator[Batch | Gap]:
-        reading = self._open(Scope.FOLLOW)
-        steps = Steps(reading.lines())
-        ended = asyncio.create_task(steps.caught_up(self._ended, self._pace.heard))
-        try:
-            async with aclosing(self._steps(reading, steps, ended)) as found:
+            async with aclosing(self._steps(live, ended)) as found:
                 async for item in found:
                     yield item
         except ApiError as error:
-            self._fail(error)
+            self._now.fail(error)
         finally:
             await stop(ended)
-            await steps.aclose()
+            await live.steps.aclose()
 
-    async def _steps(
-        self, reading: Reading, steps: Steps, ended: asyncio.Task[None]
-    ) -> AsyncGenerator[Batch | Gap]:
-        told, pulse = False, Pulse(self._place.after)
-        while not reading.overdue:
-            patience = None if reading.resume.found else self._pace.silent
-            if await steps.wait(None if told else ended, patience):
-                lines = steps.take()
-                if lines is None:
-                    self._end(reading)
-                    return
-                leaps = pulse.leaps(lines, self._pace.now(), found=reading.resume.found)
-                async for item in self._pass(lines, leaps):
+    async def _steps(self, live: Live, ended: asyncio.Task[None]) -> AsyncGenerator[Batch | Gap]:
+        while not (live.over or live.reading.overdue):
+            alone = not (live.told or self._newer)
+            if await live.steps.wait(ended if alone else None, self._patience(live)):
+                items: AsyncGenerator[Batch | Gap] = self._step(live)
+            elif alone and ended.done():
+                items = self._last_reads(live)
+            else:
+                await self._silence(live)
+                continue
+            async with aclosing(items):
+                async for item in items:
                     yield item
-                if lines and not self._place.after:
-                    return
-            elif ended.done() and not told:
-                told, before = True, self.last
-                async with aclosing(self._last_reads()) as found:
-                    async for batch in found:
-                        yield batch
-                if self._settled or self.last != before:
-                    return  # what the follow still brings was read by the other way
-            elif not reading.resume.found:
-                return
+
+    def _patience(self, live: Live) -> float | None:
+        """After how many silent seconds something is to be done."""
+        if self._newer or not live.reading.resume.found:
+            return self._pace.silent
+        may_be_deaf = self._may_be_long(live) and not live.hears
+        return self._pace.silent * min(2**live.silences, 8) if may_be_deaf else None
+
+    def _may_be_long(self, live: Live) -> bool:
+        """Whether so much came that the log may have been rotated."""
+        return live.after is not None or live.came >= self._pace.look_bytes
+
+    async def _step(self, live: Live) -> AsyncGenerator[Batch | Gap]:
+        """What a follow gives next, up to where it leaves a file out."""
+        lines = live.steps.take()
+        if lines is None:
+            self._end(live)
+            return
+        leaps = live.pulse.leaps(lines, self._pace.now(), found=live.reading.resume.found)
+        if not lines:
+            return
+        live.come(lines)
+        self._newer.admit(self.last)
+        guarded = self._newer and self._newer.next.is_next
+        end = self._newer.leap(lines, self._mark.place.text or b"")
+        async with aclosing(self._pass(lines.part(0, end), [] if guarded else leaps)) as items:
+            async for item in items:
+                yield item
+        await self._newer.clean()
+        self._newer.come(lines, self.last)
+        live.over = end is not None or not self._mark.place.after
 
     async def _pass(self, lines: Lines, leaps: list[int]) -> AsyncGenerator[Batch | Gap]:
         """Lines of a follow, up to a leap behind which the newest file is to be read anew."""
         start = 0
         for end in (*leaps, len(lines)):
-            for batch in self._take(lines.part(start, end)):
+            for batch in self._now.take(lines.part(start, end)):
                 yield batch
             start = end
-            if end < len(lines) and not await meets(self._open(Scope.REST)):
-                self._place = Place()
+            if end < len(lines) and not await meets(self._now.open(Scope.REST)):
+                self._mark.place = Place()
                 yield lost(self.last)
                 break
 
-    async def _last_reads(self) -> AsyncGenerator[Batch]:
+    async def _silence(self, live: Live) -> None:
+        """A follow gives nothing: it waits, or is not by its place, or was left by its log."""
+        if not live.reading.resume.found:
+            live.over = True
+            return
+        live.silences += 1
+        answered = await self._newer.look(self.last)
+        self._come_to()
+        if live.steps.ready or self.last is None:
+            return
+        if not self._newer:
+            live.hears = live.hears or answered
+            return
+        hole = seconds_between(self.last.timestamp, self._newer.next.first)
+        if hole < RIGHT_BEFORE_SECONDS or live.silences >= SILENCES:
+            live.reading.leave()
+            self._end(live)
+
+    async def _last_reads(self, live: Live) -> AsyncGenerator[Batch | Gap]:
         """Read to the end beside a follow, which is late to hear of it, but may have more."""
-        self._outcome = Outcome.READ
-        while self._outcome is Outcome.READ and not self._settled:
-            async with aclosing(self._ask()) as found:
+        if self._may_be_long(live):
+            await self._newer.look(self.last)
+            self._come_to()
+        if self._newer:
+            return  # the follow ends where its file does
+        live.told, before = True, self.last
+        self._now.outcome = Outcome.READ
+        while self._now.outcome is Outcome.READ and not self._now.settled:
+            async with aclosing(self._now.ask()) as found:
                 async for batch in found:
                     yield batch
+        # What the follow still brings was read by the other way.
+        live.over = self._now.settled or self.last != before
 
-    def _end(self, reading: Reading) -> None:
-        if reading.strange:
-            self._refuse(reading.strange)
-            return
-        if reading.resume.found:
-            self._agree(reading)
-            self._file_ended = True
-
-    def _lose(self) -> Gap | None:
-        """The place is not in the log: go on where the log begins now."""
-        resume = self._seen
-        after = self._place.after.timestamp if self._place.after else ""
-        # One answer may be cut short before the place and look whole. It is likely to be so, or the
-        # new file to be empty still, if nothing in it is younger than the place.
-        self._absences += 1
-        if self._absences < (ABSENT_TRIES_EMPTY if resume.newest <= after else ABSENT_TRIES):
-            self._outcome = Outcome.FAILED
-            self.trouble = "the answer was cut short"
-            return None
-        self._absences = 0
-        if self._file_ended and not resume.first:  # rotated when nothing more was to come
-            self._outcome = Outcome.READ
-            self._settled = self._ended.is_set()
-            return None
-        self._place = Place()
-        since = seconds_between(after, resume.first) if resume.first else ROTATION_SECONDS
-        if self._file_ended and 0 <= since < ROTATION_SECONDS:  # the next file
-            self._cut, self._rest = self._rest, NOTHING
-            return None
-        return lost(self.last)
-
-    def _fail(self, error: ApiError) -> None:
-        self._break_off(error.message)
-        if isinstance(error, Unavailable):
-            return  # the API server is away: it comes back
-        if isinstance(error, Gone) and f'pods "{self._source.pod}" not found' in error.message:
-            self.refused = f"Pod {self._source.pod} is gone, and the rest of its log with it"
-            return
-        self._refuse(error.message)
-
-    def _refuse(self, words: str) -> None:
-        self._break_off(words)
-        self._refusals += 1
-        if self._ended.is_set() and self._refusals >= self._pace.tries:
-            self.refused = f"the log of Pod {self._source.pod} cannot be read: {words}"
-
-    def _break_off(self, words: str) -> None:
-        self._outcome = Outcome.FAILED
-        self._file_ended = False
-        self._agreeing = 0
-        self.trouble = words
+    def _end(self, live: Live) -> None:
+        """A follow is at the end of a file."""
+        live.over = True
+        if live.reading.strange:
+            self._now.refuse(live.reading.strange)
+        elif live.reading.resume.found:
+            self._mark.ends(live.reading, file=True)

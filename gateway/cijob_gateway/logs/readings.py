@@ -20,6 +20,8 @@ CONTAINER = "job"
 OVERDUE_SECONDS = 1.0
 # The end of a log is so many lines: half of them are behind those that a place needs before it.
 END_LINES = 2 * REMEMBERED
+# Its timestamp is in them.
+FIRST_BYTES = 64
 # A busy log comes in thousands of small pieces a second. Below so many bytes a piece is not worth
 # its way to the bucket and to readers: what comes in the next milliseconds goes with it.
 PIECE_BYTES = 64 * 1024
@@ -55,6 +57,12 @@ class Pace:
     """A follow that is silent so long before it comes by its place is given up."""
     heard: float = 0.2
     """A follow is heard out when it is silent so long and the container has ended."""
+    rotation: float = 3.0
+    """A log is not rotated sooner again: the kubelet refuses a shorter time between two looks."""
+    look: float = 1.5
+    """So often a newer file of a busy log is looked for."""
+    look_bytes: int = 32 * 1024
+    """Of a log of which less came nothing was rotated away: any useful file is larger."""
     tries: int = 6
     """How often an ended container's log is asked for that the API server refuses."""
     now: Callable[[], datetime] = wall_clock
@@ -78,6 +86,7 @@ class Scope(Enum):
     FOLLOW = "the log from the place on, and what comes"
     REST = "the log from the place on, as it is now"
     END = "the last lines"
+    FIRST = "the beginning of the first line"
 
 
 class Outcome(Enum):
@@ -103,6 +112,8 @@ class Reading:
             query["follow"] = "true"
         if scope is Scope.END:
             query["tailLines"] = str(END_LINES)
+        if scope is Scope.FIRST:
+            query["limitBytes"] = str(FIRST_BYTES)
         if place.after:
             query["sinceTime"] = place.after.look_from()
         # The generator itself, so that it can be closed: a stream left open costs the node a watch.
@@ -137,6 +148,10 @@ class Reading:
                 if busy and len(chunk) < PIECE_BYTES:
                     await asyncio.sleep(GATHER_SECONDS)
                 asked = clock()
+        self.leave()
+
+    def leave(self) -> None:
+        """Nothing more is read: what came of the last line is the rest."""
         self.rest = self.resume.feed(self._parser.finish())
 
 
@@ -189,10 +204,14 @@ class Steps:
         self._lines = lines
         self._clock = asyncio.get_running_loop().time
         self._begun = 0.0
+        self._kept = NOTHING
         self._step: asyncio.Task[Lines | None] | None = None
 
     async def wait(self, other: asyncio.Task[None] | None, seconds: float | None) -> bool:
         """Wait for the next step, for the other thing, or so long; whether the step is there."""
+        return bool(self._kept) or await self._has_step(other, seconds)
+
+    async def _has_step(self, other: asyncio.Task[None] | None, seconds: float | None) -> bool:
         if self._step is None:
             self._begun = self._clock()
             self._step = asyncio.create_task(self._next())
@@ -211,8 +230,26 @@ class Steps:
         """For how long the next step has been waited for."""
         return self._clock() - self._begun if self._step and not self._step.done() else 0.0
 
+    @property
+    def ready(self) -> bool:
+        """Whether the next step is there."""
+        return bool(self._kept) or (self._step is not None and self._step.done())
+
+    async def gather(self, count: int, seconds: float) -> Lines:
+        """Wait for so many lines, so long for each step; they stay. Raises what was raised."""
+        while len(self._kept) < count and await self._has_step(None, seconds):
+            step = self._step.result() if self._step else None
+            if step is None:
+                break  # the end, which stays
+            self._step = None
+            self._kept = Lines.of_rows([*self._kept.rows(), *step.rows()]) if step else self._kept
+        return self._kept
+
     def take(self) -> Lines | None:
         """The step that is there; None at the end. Raises what the iterator raised."""
+        if kept := self._kept:
+            self._kept = NOTHING
+            return kept
         step, self._step = self._step, None
         return step.result() if step else None
 

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import chain
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -226,7 +227,7 @@ def dense(count: int) -> list[Entry]:
 
 def asked(logs: PodLogs) -> list[str]:
     """What each request was about."""
-    told = ("follow", "tailLines", "sinceTime")
+    told = ("follow", "tailLines", "sinceTime", "limitBytes")
     return [next((word for word in told if word in query), "all") for query in logs.requests]
 
 
@@ -244,7 +245,7 @@ def test_of_a_log_that_came_fast_only_the_end_is_read_again(last: bytes) -> None
 
     found = followed(logs, script)
     assert (found.text, found.ids, found.gaps) == (*told(entries), [])
-    assert set(asked(logs)) == {"follow", "tailLines"}
+    assert set(asked(logs)) == {"follow", "tailLines", "limitBytes"}
 
 
 def test_a_follow_that_is_behind_when_the_container_ends_is_heard_out() -> None:
@@ -259,7 +260,7 @@ def test_a_follow_that_is_behind_when_the_container_ends_is_heard_out() -> None:
     # However long the server takes for its next part: nothing of it is asked for twice.
     found = followed(logs, script, pace=replace(AT_ONCE, heard=10))
     assert (found.text, found.ids, found.gaps) == (*told(entries), [])
-    assert set(asked(logs)) == {"follow", "tailLines"}
+    assert set(asked(logs)) == {"follow", "tailLines", "limitBytes"}
 
 
 def test_a_line_that_is_not_at_the_end_of_a_long_log_is_looked_for_in_all_of_it() -> None:
@@ -273,7 +274,8 @@ def test_a_line_that_is_not_at_the_end_of_a_long_log_is_looked_for_in_all_of_it(
 
     found = followed(logs, script)
     assert (found.text, found.ids, found.gaps) == (*told(entries), [])
-    assert asked(logs)[:3] == ["follow", "tailLines", "sinceTime"]
+    larger = [what for what in asked(logs) if what != "limitBytes"]
+    assert larger[:3] == ["follow", "tailLines", "sinceTime"]
 
 
 # -- rotation ----------------------------------------------------------------------------------
@@ -370,6 +372,142 @@ def test_a_job_that_was_silent_is_read_on_also_by_who_is_late() -> None:
 
     found = followed(logs, script, pace=replace(AT_ONCE, now=late))
     assert (found.text, found.gaps) == (told(lines(20))[0] + told(lines(20, 120))[0], [])
+
+
+# -- files that are held open while a follow is late ------------------------------------------
+
+LATE = replace(AT_ONCE, silent=0.3, look=0, look_bytes=1)
+
+
+def looks(logs: PodLogs) -> int:
+    """How often a newer file was looked for."""
+    return asked(logs).count("limitBytes")
+
+
+async def begin_file(logs: PodLogs, found: Reader, *entries: Entry) -> None:
+    """The log is rotated and goes on; it is rotated again only when the new file is in hand."""
+    opened = logs.opened
+    logs.rotate()
+    logs.write(*entries)
+    logs.give(1)
+    await logs.until(lambda: logs.opened > opened or entries[0].text in found.text)
+
+
+def close(count: int, start: int, second: int = 0) -> list[Entry]:
+    """So many lines, a microsecond apart."""
+    return [
+        Entry(second * SECOND + n * 1000, b"line %d\n" % n) for n in range(start, start + count)
+    ]
+
+
+@pytest.mark.parametrize("silent_seconds", [0, 60])
+def test_a_follow_that_is_two_files_behind_loses_nothing(silent_seconds: int) -> None:
+    written = [close(50, 50 * number, number * silent_seconds) for number in range(4)]
+    logs = PodLogs(plans=deque_of(Plan(slow=True)))
+    logs.write(*written[0])
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        logs.give(3)
+        await logs.until(lambda: len(found.ids) == 5 and looks(logs) > 0)
+        await begin_file(logs, found, *written[1])
+        await begin_file(logs, found, *written[2])
+        assert len(found.ids) < 10
+        logs.give(1000)
+        await logs.until(lambda: len(found.ids) == 150)
+        await begin_file(logs, found, *written[3])
+        await logs.until(lambda: len(found.ids) == 200)
+        await ends(logs, found)
+
+    found = followed(logs, script, pace=LATE)
+    assert (found.text, found.ids, found.gaps) == (*told([*chain(*written)]), [])
+    assert logs.followers == 0
+
+
+def test_a_file_that_was_rotated_before_its_end_was_reached_is_followed_by_the_next() -> None:
+    logs = PodLogs(plans=deque_of(Plan(slow=True)))
+    logs.write(*close(50, 0))
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        logs.give(18)
+        await logs.until(lambda: len(found.ids) == 20)
+        logs.rotate()
+        logs.write(*close(30, 50))
+        logs.give(1000)  # that follow hears of nothing
+        await logs.until(lambda: len(found.ids) == 80)
+        await ends(logs, found)
+
+    # The first look is by silence: of so short a log nothing is expected.
+    found = followed(logs, script, pace=replace(LATE, silent=0.05, look_bytes=200))
+    assert (found.text, found.ids, found.gaps) == (*told(close(80, 0)), [])
+
+
+@pytest.mark.parametrize("behind", [0, 1, 30])
+@pytest.mark.parametrize("late", [True, False])
+def test_a_line_that_goes_on_in_a_file_that_is_held_open_is_one_line(
+    *, behind: int, late: bool
+) -> None:
+    cut = [Entry(SECOND, b"the beginning and "), Entry(SECOND + 5, b"the rest\n")]
+    first, second = close(50, 0), close(behind, 100, 9)
+    logs = PodLogs(plans=deque_of(Plan(slow=True)))
+    logs.write(*first)
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        logs.give(18)
+        await logs.until(lambda: len(found.ids) == 20)
+        if not late:
+            logs.give(1000)
+            await logs.until(lambda: len(found.ids) == 50)
+        logs.write(cut[0])
+        await begin_file(logs, found, cut[1], *second)
+        logs.give(1000)
+        await logs.until(lambda: len(found.ids) == 51 + behind)
+        await ends(logs, found)
+
+    found = followed(logs, script, pace=LATE)
+    written = [*first, Entry(SECOND, b"the beginning and the rest\n"), *second]
+    assert (found.text, found.ids, found.gaps) == (*told(written), [])
+
+
+def test_a_container_that_ends_while_its_follow_is_files_behind_is_read_to_its_end() -> None:
+    written = [close(50, 50 * number, 7 * number) for number in range(3)]
+    logs = PodLogs(plans=deque_of(Plan(slow=True)))
+    logs.write(*written[0])
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        logs.give(3)
+        await logs.until(lambda: len(found.ids) == 5 and looks(logs) > 0)
+        await begin_file(logs, found, *written[1])
+        await begin_file(logs, found, *written[2])
+        await ends(logs, found)
+        logs.give(1000)
+
+    found = followed(logs, script, pace=replace(LATE, heard=0.1))
+    assert (found.text, found.ids, found.gaps) == (*told([*chain(*written)]), [])
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_file_that_could_not_be_held_open_is_a_gap_if_it_was_left_out(status: int) -> None:
+    logs = PodLogs(plans=deque_of(Plan(slow=True)))
+    written = [close(50, 0), close(50, 50, 60), close(50, 100, 120)]
+    logs.write(*written[0])
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        logs.give(3)
+        await logs.until(lambda: len(found.ids) == 5 and looks(logs) > 0)
+        logs.plans.extend([Plan(status=status, message="no")] * 1000)
+        before = looks(logs)
+        logs.rotate()
+        logs.write(*written[1])
+        logs.give(1)
+        await logs.until(lambda: looks(logs) > before)
+        logs.plans.clear()
+        await begin_file(logs, found, *written[2])
+        logs.give(1000)
+        await logs.until(lambda: len(found.ids) == 100)
+        await ends(logs, found)
+
+    found = followed(logs, script, pace=replace(LATE, rotation=0))
+    assert found.text == told(written[0])[0] + b"<gap>" + told(written[2])[0]
 
 
 def test_lines_rotated_away_while_nobody_followed_are_a_gap() -> None:
@@ -478,7 +616,7 @@ def test_a_log_that_fails_at_once_is_not_asked_for_without_pause() -> None:
             found = reader(server, pace=Pace(first=0.001, most=60))
             task = asyncio.create_task(found.read())
             await logs.until(lambda: len(logs.requests) == 5)
-            pauses = found.log._idle
+            pauses = found.log._now._idle
             task.cancel()
             await asyncio.wait({task})
         return pauses
@@ -518,6 +656,52 @@ plans = st.builds(
     words=st.sampled_from([b"", b"", b"", b"too many open files"]),
     status=st.sampled_from([200, 200, 200, 200, 503, 500, 429]),
 )
+schedules = st.lists(
+    st.tuples(st.sampled_from(["write", "rotate", "give"]), st.integers(1, 30)), max_size=12
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(schedules, st.lists(st.booleans(), max_size=4), st.sampled_from([0, 1000, 5 * SECOND]))
+def test_however_late_its_follows_are_a_log_that_is_rotated_is_whole(
+    schedule: list[tuple[str, int]], slow: list[bool], silence: int
+) -> None:
+    now, entries = SECOND, list[Entry]()
+
+    def more(count: int) -> list[Entry]:
+        nonlocal now
+        start = len(entries)
+        for number in range(start, start + count):
+            now += 1000
+            entries.append(Entry(now, b"line %d\n" % number))
+        return entries[start:]
+
+    # The looks answer well: every other request of the first ones is one.
+    logs = PodLogs(plans=deque(Plan(slow=one) for one in [True, *slow]))
+    logs.write(*more(3))
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        nonlocal now
+        began = now
+        logs.give(1)
+        await logs.until(lambda: looks(logs) > 0)
+        for what, count in schedule:
+            if what == "write":
+                logs.write(*more(count))
+            elif what == "give":
+                logs.give(count)
+            else:
+                now = began = max(now + silence, began + 3 * SECOND)
+                await begin_file(logs, found, *more(count))
+        logs.give(10**6)
+        await logs.until(lambda: len(found.ids) == len(entries))
+        await ends(logs, found)
+
+    found = followed(logs, script, pace=replace(LATE, silent=0.02))
+    assert (found.text, found.ids, found.gaps) == (*told(entries), [])
+    assert logs.followers == 0
+
+
 steps = st.sampled_from([0, 0, 1, 1000, -1, -1000, 10**6, 2 * SECOND, 9 * SECOND])
 texts = st.sampled_from([b"x\n", b"\n", b"\xff\r\n", b"a piece", b"same\n", b"y" * 300 + b"\n"])
 
@@ -530,7 +714,7 @@ texts = st.sampled_from([b"x\n", b"\n", b"\xff\r\n", b"a piece", b"same\n", b"y"
 def test_whatever_the_answers_each_line_is_given_once_and_in_order(
     bursts: list[list[tuple[int, bytes]]], bad: list[Plan]
 ) -> None:
-    now, entries = SECOND, []
+    now, entries = SECOND, list[Entry]()
     grown = []
     for burst in bursts:
         for step, text in burst:

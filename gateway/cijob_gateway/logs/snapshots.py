@@ -1,0 +1,149 @@
+"""What one attempt's log has now, by answers that have an end.
+
+Used by podlogs.py, which follows, and says what the end of an answer is worth.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, suppress
+
+from cijob_api.lines import LineId, Lines, Resume
+from cijob_gateway.logs.bookmarks import Bookmark
+from cijob_gateway.logs.logitems import Batch, Gap, lost
+from cijob_gateway.logs.readings import Outcome, Pace, Reading, Scope, Source
+from cijob_kube.api import Api
+from cijob_kube.errors import ApiError, Gone, Unavailable
+
+
+class Snapshots:
+    """Reads of a log, each as it is at that time, one behind the other."""
+
+    def __init__(self, api: Api, source: Source, ended: asyncio.Event, pace: Pace) -> None:
+        self.mark = Bookmark(source.attempt)
+        """How far the log was read."""
+        self.outcome = Outcome.READ
+        """What the last read came to."""
+        self.settled = False
+        """The container has ended, and everything was read."""
+        self.refused = ""
+        """Why the log cannot be read any further, in words; empty while it can."""
+        self.trouble = ""
+        """Why the last read failed, in words; empty if it did not."""
+        self._api = api
+        self._source = source
+        self._ended = ended
+        self._pace = pace
+        self._idle = 0  # pauses since lines came
+        self._refusals = 0
+        self._seen = Resume(None)  # of the last answer that had an end
+
+    def begin_after(self, last: LineId | None) -> None:
+        """Begin behind a line."""
+        self.mark = Bookmark(self._source.attempt, last)
+
+    async def read_to_end(self) -> AsyncGenerator[Batch | Gap]:
+        """Everything of a container that has ended."""
+        while not (self.settled or self.refused):
+            async with aclosing(self.read_once()) as items:
+                async for item in items:
+                    yield item
+            if self.outcome is Outcome.FAILED:
+                await self.pause()
+        if self.settled:
+            for batch in self.mark.take_rest():
+                yield batch
+
+    async def read_once(self) -> AsyncGenerator[Batch | Gap]:
+        """What is there now, complete lines only; a gap where the last line is not found."""
+        async with aclosing(self.ask()) as items:
+            async for batch in items:
+                yield batch
+        if self.outcome is Outcome.ABSENT and (gap := self._lose()):
+            yield gap
+
+    async def pause(self) -> None:
+        """Wait a little, longer each time that nothing came; the container's end ends it."""
+        self._idle += 1
+        seconds = min(self._pace.most, self._pace.first * 2 ** min(self._idle, 16))
+        if self._ended.is_set():
+            await asyncio.sleep(seconds)
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), seconds)
+
+    def open(self, scope: Scope) -> Reading:
+        """A request from the place on, not sent yet."""
+        return Reading(self._api, self._source.path, self.mark.place, scope)
+
+    async def ask(self) -> AsyncGenerator[Batch]:
+        """An answer that has an end; a long log that grows no more is asked for its end first."""
+        long = self._ended.is_set() and self.mark.dense
+        for scope in (Scope.END, Scope.REST) if long else (Scope.REST,):
+            reading = self.open(scope)
+            async with aclosing(self._read(reading)) as items:
+                async for batch in items:
+                    yield batch
+            self._seen = reading.resume
+            if self.outcome is not Outcome.ABSENT:
+                return
+
+    def take(self, lines: Lines) -> Iterator[Batch]:
+        """Read on: these lines come next."""
+        if lines:
+            self._idle = self._refusals = 0
+        return self.mark.take(lines)
+
+    def fail(self, error: ApiError) -> None:
+        """There was no answer, or it broke off."""
+        self._break_off(error.message)
+        if isinstance(error, Unavailable):
+            return  # the API server is away: it comes back
+        if isinstance(error, Gone) and f'pods "{self._source.pod}" not found' in error.message:
+            self.refused = f"Pod {self._source.pod} is gone, and the rest of its log with it"
+            return
+        self.refuse(error.message)
+
+    def refuse(self, words: str) -> None:
+        """The answer was no log, but these words."""
+        self._break_off(words)
+        self._refusals += 1
+        if self._ended.is_set() and self._refusals >= self._pace.tries:
+            self.refused = f"the log of Pod {self._source.pod} cannot be read: {words}"
+
+    async def _read(self, reading: Reading) -> AsyncGenerator[Batch]:
+        sure = self._ended.is_set()
+        try:
+            async with aclosing(reading.lines()) as found:
+                async for lines in found:
+                    for batch in self.take(lines):
+                        yield batch
+        except ApiError as error:
+            self.fail(error)
+            return
+        if reading.strange:
+            self.refuse(reading.strange)
+            return
+        self.trouble = ""
+        self.outcome = Outcome.READ if reading.resume.found else Outcome.ABSENT
+        if self.outcome is Outcome.READ:
+            self._refusals = 0
+            self.mark.ends(reading, file=False)
+            self.settled = sure and self.mark.agreed
+
+    def _lose(self) -> Gap | None:
+        """The place is not in the log: go on where the log begins now."""
+        first = self._seen.first
+        if not self.mark.believes(self._seen):
+            self.outcome = Outcome.FAILED
+            self.trouble = "the answer was cut short"
+            return None
+        if self.mark.file_ended and not first:  # rotated when nothing more was to come
+            self.outcome = Outcome.READ
+            self.settled = self._ended.is_set()
+            return None
+        return lost(self.mark.last) if self.mark.is_lost(first) else None
+
+    def _break_off(self, words: str) -> None:
+        self.outcome = Outcome.FAILED
+        self.mark.breaks_off()
+        self.trouble = words
