@@ -8,7 +8,7 @@ from typing import Any
 
 from cijob_api.fields import rule
 from cijob_api.names import GROUP, JOB_NAME_LENGTH, SECRET_PREFIX, VERSION
-from cijob_api.schemas import Schema, structural
+from cijob_api.schemas import Schema, in_words, structural
 from cijob_api.specs import CIJobSpec, CIJobTemplateSpec, CIPoolSpec
 from cijob_api.statuses import CIJobStatus, CIPoolStatus
 
@@ -85,12 +85,16 @@ NO_DOTS = rule("!self.metadata.name.contains('.')", "the name must not contain d
 
 def documents() -> dict[str, dict[str, Any]]:
     """All definitions by the plural name of their resource."""
-    return {"cijobs": _jobs(), "cijobtemplates": _templates(), "cipools": _pools()}
+    return {crd["spec"]["names"]["plural"]: in_words(crd) for crd in _definitions()}
 
 
 def editor_schemas() -> dict[str, Schema]:
     """A JSON Schema for each kind, for editors that check manifests while they are typed."""
-    return {crd["spec"]["names"]["kind"]: _editor_schema(crd) for crd in documents().values()}
+    return {crd["spec"]["names"]["kind"]: _editor_schema(crd) for crd in _definitions()}
+
+
+def _definitions() -> tuple[dict[str, Any], ...]:
+    return _jobs(), _templates(), _pools()
 
 
 def _jobs() -> dict[str, Any]:

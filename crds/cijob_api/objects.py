@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import Field, ValidationError
 
 from cijob_api.errors import Malformed
-from cijob_api.fields import Model
+from cijob_api.fields import Model, words_of
 from cijob_api.specs import CIJobSpec, CIJobTemplateSpec, CIPoolSpec
 from cijob_api.statuses import CIJobStatus, CIPoolStatus
 
@@ -50,7 +50,7 @@ class Resource(Model):
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(step) for step in first["loc"]) or "the object"
-            raise Malformed(f"{where}: {first['msg']}") from error
+            raise Malformed(f"{where}: {words_of(first)}") from error
 
     @property
     def key(self) -> tuple[str, str]:

@@ -10,6 +10,8 @@ from typing import Annotated
 from pydantic import Field
 
 from cijob_api.fields import (
+    GIT_COMMIT,
+    GIT_REF,
     Bytes,
     Count,
     Label,
@@ -59,16 +61,14 @@ class Git(Model):
             Field(
                 min_length=1,
                 max_length=255,
-                pattern=r"^[^-\s][^\s]*$",
+                pattern=GIT_REF,
                 json_schema_extra=rules(rule(REF_RULE.as_cel(), REF_RULE.words)),
             ),
         ]
         | None
     ) = None
     """Branch or tag (default: the repository's HEAD)."""
-    commit: (
-        Annotated[str, Field(min_length=4, max_length=64, pattern=r"^[0-9a-f]{4,64}$")] | None
-    ) = None
+    commit: Annotated[str, Field(min_length=4, max_length=64, pattern=GIT_COMMIT)] | None = None
     """The commit to check out, full or abbreviated (default: the tip of ref)."""
     depth: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     """How many commits of history to fetch; 0 fetches all (default 1)."""
@@ -104,7 +104,8 @@ class Resources(Model):
         "json_schema_extra": rules(
             rule(
                 "!has(self.requests) || !has(self.limits) || self.requests.all(k,"
-                " !(k in self.limits) || quantity(string(self.requests[k]))"
+                " !(k in self.limits) || !isQuantity(string(self.requests[k]))"
+                " || !isQuantity(string(self.limits[k])) || quantity(string(self.requests[k]))"
                 ".compareTo(quantity(string(self.limits[k]))) <= 0)",
                 "a request is above its limit; lower the request or raise the limit",
             )

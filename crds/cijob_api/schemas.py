@@ -6,7 +6,8 @@ Used by `crds.py`. Structural means: no references, no unions, every node with a
 
 from typing import Any
 
-from cijob_api.fields import Model
+from cijob_api.fields import QUANTITY, WORDS, Model, rule
+from cijob_api.giturls import TextRule
 
 Schema = dict[str, Any]
 # The only defaults that are stored: everything else a template may set, see specs.py.
@@ -18,6 +19,22 @@ def structural(model: type[Model]) -> Schema:
     """The structural schema of a model, with a description on every field."""
     whole = model.model_json_schema(by_alias=True)
     return _convert(whole, whole.get("$defs", {}))
+
+
+def in_words(node: Any) -> Any:
+    """The same schema with a rule in words for each pattern: nobody reads patterns in an answer."""
+    if isinstance(node, list):
+        return [in_words(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    result = {key: in_words(value) for key, value in node.items()}
+    pattern = node.get("pattern")
+    if isinstance(pattern, str) and pattern in WORDS and pattern != QUANTITY:
+        del result["pattern"]
+        said = TextRule(pattern, wanted=True, words=WORDS[pattern])
+        checks = [rule(said.as_cel(), said.words)]
+        result["x-kubernetes-validations"] = [*checks, *result.get("x-kubernetes-validations", [])]
+    return result
 
 
 def _convert(node: Schema, definitions: Schema) -> Schema:

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
+from cijob_api.fields import words_of
 from cijob_gateway.errors import RETRY_SECONDS, Down, Problem
 
 
@@ -22,4 +23,4 @@ def fault(error: RequestValidationError) -> str:
     """Where a request is wrong and how, without what it said: that may be a secret."""
     first = error.errors()[0]
     where = ".".join(str(step) for step in first["loc"][1:])
-    return f"{where or 'the body'}: {first['msg']}"
+    return f"{where or 'the body'}: {words_of(first)}"

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from cijob_api import giturls
-from cijob_api.fields import Label
+from cijob_api.fields import GIT_REF, Label
 from cijob_api.fitting import architecture
 from cijob_api.objects import CIJob
 from cijob_api.reasons import Phase
@@ -58,9 +58,7 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     source_repository: str = Field(description="An https:// or ssh:// URL.")
-    branch: str = Field(
-        min_length=1, max_length=255, pattern=r"^[^-\s]\S*$", description="Or a tag."
-    )
+    branch: str = Field(min_length=1, max_length=255, pattern=GIT_REF, description="Or a tag.")
     commit_hash: str | None = Field(
         default=TIP, description='A commit, full or abbreviated; "HEAD" is the tip of the branch.'
     )

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cijob_api import names
-from cijob_api.fields import EnvName
+from cijob_api.fields import EnvName, words_of
 from cijob_api.specs import CIJobSpec
 from cijob_gateway.errors import BadRequest, Invalid
 
@@ -69,7 +69,8 @@ def read_spec(spec: Json) -> CIJobSpec:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(step) for step in first["loc"])
-        raise Invalid(f"spec.{where}: {first['msg']}" if where else first["msg"]) from error
+        words = words_of(first)
+        raise Invalid(f"spec.{where}: {words}" if where else words) from error
 
 
 def manifest(asked: Submission, identity: Identity, **annotations: str) -> Json:

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError
 
 from cijob_api import names
+from cijob_api.fields import words_of
 from cijob_api.objects import CIJob
 from cijob_gateway.bodies import is_streamed
 from cijob_gateway.errors import BadRequest, SourceGone, SourceMissing
@@ -146,7 +147,7 @@ async def _read(request: Request, kind: type[T]) -> T:
         # Never with the input: it may be a secret.
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(step) for step in first["loc"])
-        raise BadRequest(f"{where or 'the body'}: {first['msg']}") from None
+        raise BadRequest(f"{where or 'the body'}: {words_of(first)}") from None
     except ValueError as error:
         raise BadRequest(f"the body is no JSON: {error}") from None
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from cijob_api import crds
-from cijob_api.fields import Model
-from cijob_api.schemas import Schema, structural
+from cijob_api.fields import GIT_REF, QUANTITY, WORDS, Model
+from cijob_api.schemas import Schema, in_words, structural
 from cijob_api.specs import CIJobSpec, CIJobTemplateSpec, CIPoolSpec
 from cijob_api.statuses import CIJobStatus, CIPoolStatus
 
@@ -66,7 +66,25 @@ def test_every_map_has_a_greatest_size() -> None:
 
 def test_every_pattern_is_anchored() -> None:
     patterns = [(path, node["pattern"]) for path, node in NODES if "pattern" in node]
+    assert patterns
     assert not [path for path, p in patterns if not (p.startswith("^") and p.endswith("$"))]
+
+
+def test_no_pattern_is_shown_to_a_person_without_words() -> None:
+    bare = []
+    for crd in DOCUMENTS.values():
+        for path, node in nodes(crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"], ""):
+            words = [check["message"] for check in node.get("x-kubernetes-validations", [])]
+            if "pattern" in node and WORDS[QUANTITY] not in words:
+                bare.append(path)
+    assert set(bare) == {".status.conditions[].status"}  # which we write ourselves
+
+
+def test_a_pattern_becomes_a_rule_with_words_before_the_others() -> None:
+    schema = {"items": {"pattern": GIT_REF, "x-kubernetes-validations": [{"rule": "true"}]}}
+    first, second = in_words(schema)["items"]["x-kubernetes-validations"]
+    assert first == {"rule": r"self.matches('^[^-\\s]\\S*$')", "message": WORDS[GIT_REF]}
+    assert second == {"rule": "true"}
 
 
 def test_every_node_is_structural() -> None:
