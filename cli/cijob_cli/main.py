@@ -101,7 +101,10 @@ def _close_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+TAB = "TAB completes all of it, names of jobs too: `ci completion bash`, zsh or fish says how."
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=TAB)
 @click.version_option(package_name="cijob", prog_name="ci", message="%(prog)s %(version)s")
 def main() -> None:
     """Run your code on your own Kubernetes cluster."""

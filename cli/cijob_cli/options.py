@@ -4,13 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import wraps
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from cijob_cli.errors import BadSetting
 from cijob_cli.settings import read_settings
 from cijob_cli.units import parse_duration, parse_time
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
 _CONNECTION = (
@@ -175,6 +178,19 @@ def clone_options(command: F) -> F:
 def job_options(command: F) -> F:
     """Gives the command `flags`, a JobFlags."""
     return _gathered(command, "flags", JobFlags, _JOB)
+
+
+def _complete_job(
+    ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> "list[CompletionItem]":
+    from cijob_cli.completing import job_names  # noqa: PLC0415 - only when TAB is pressed
+
+    return job_names({name: ctx.params.get(name) for name in _CONNECTION_NAMES}, incomplete)
+
+
+def job_argument(command: F) -> F:
+    """JOB, a name or how it begins or ends; TAB completes it."""
+    return click.argument("job", shell_complete=_complete_job)(command)
 
 
 def output_option(*formats: str) -> Callable[[F], F]:

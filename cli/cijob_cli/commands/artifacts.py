@@ -7,7 +7,7 @@ import click
 
 from cijob_cli.errors import NotFound
 from cijob_cli.exitcodes import ExitCode
-from cijob_cli.options import connection_options, output_option
+from cijob_cli.options import connection_options, job_argument, output_option
 from cijob_cli.reaching import reaching
 from cijob_cli.screen import Screen, open_screen
 from cijob_cli.settings import Settings
@@ -22,7 +22,7 @@ def artifacts_command() -> None:
 
 
 @artifacts_command.command(name="list")
-@click.argument("job")
+@job_argument
 @click.option("--attempt", type=click.IntRange(min=1), help="Of this attempt (default: the last).")
 @output_option("table", "json", "yaml", "name")
 @connection_options
@@ -51,7 +51,7 @@ def artifacts_list(job: str, *, attempt: int | None, output: str, settings: Sett
 
 
 @artifacts_command.command(name="download")
-@click.argument("job")
+@job_argument
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option(
     "-o",

@@ -3,14 +3,14 @@
 import click
 
 from cijob_cli.exitcodes import ExitCode
-from cijob_cli.options import connection_options
+from cijob_cli.options import connection_options, job_argument
 from cijob_cli.reaching import reaching
 from cijob_cli.screen import open_screen
 from cijob_cli.settings import Settings
 
 
 @click.command(name="cancel")
-@click.argument("job")
+@job_argument
 @connection_options
 def cancel_command(job: str, *, settings: Settings) -> int:
     """Stop JOB for good. Its log stays; `ci retry` runs it again.

@@ -8,7 +8,7 @@ from cijob_cli.answers import read_answer
 from cijob_cli.descriptions import print_description
 from cijob_cli.exitcodes import ExitCode
 from cijob_cli.jobs import view
-from cijob_cli.options import connection_options, output_option
+from cijob_cli.options import connection_options, job_argument, output_option
 from cijob_cli.output import FORMATS, print_jobs, print_object
 from cijob_cli.reaching import reaching
 from cijob_cli.settings import Settings
@@ -17,7 +17,7 @@ _FAILURES = 1000
 
 
 @click.command(name="get")
-@click.argument("job")
+@job_argument
 @output_option("text", *FORMATS)
 @connection_options
 def get_command(job: str, *, output: str, settings: Settings) -> int:

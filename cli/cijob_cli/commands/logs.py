@@ -3,14 +3,14 @@
 import click
 
 from cijob_cli.exitcodes import ExitCode
-from cijob_cli.options import connection_options, moment
+from cijob_cli.options import connection_options, job_argument, moment
 from cijob_cli.reaching import reaching
 from cijob_cli.screen import open_screen
 from cijob_cli.settings import Settings
 
 
 @click.command(name="logs")
-@click.argument("job")
+@job_argument
 @click.option("--follow", "-f", is_flag=True, help="Go on until the job ends.")
 @click.option("--tail", type=click.IntRange(min=0), help="Only the last so many lines.")
 @click.option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cijob_cli.options import FollowFlags, connection_options, follow_options
+from cijob_cli.options import FollowFlags, connection_options, follow_options, job_argument
 from cijob_cli.reaching import reaching
 from cijob_cli.screen import open_screen
 from cijob_cli.settings import Settings, secret_values
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="retry")
-@click.argument("job")
+@job_argument
 @click.option("--failed", is_flag=True, help="Only the tests that failed (pytest).")
 @click.option("--name", help="Name of the new job (default: made of the template's).")
 @click.option("--secret-env", multiple=True, metavar="NAME", help="Secret variable, from yours.")

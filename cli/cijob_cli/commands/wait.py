@@ -2,14 +2,14 @@
 
 import click
 
-from cijob_cli.options import connection_options, duration
+from cijob_cli.options import connection_options, duration, job_argument
 from cijob_cli.reaching import reaching
 from cijob_cli.screen import open_screen
 from cijob_cli.settings import Settings
 
 
 @click.command(name="wait")
-@click.argument("job")
+@job_argument
 @click.option(
     "--from", "start", type=click.Choice(("start", "now")), default="start", show_default=True
 )

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -110,6 +111,62 @@ def test_version_and_completion_load_nothing_heavy(
     modules = {line.rpartition("|")[2].strip() for line in imported.splitlines()}
     assert "cijob_cli.main" in modules
     assert not modules & {"httpx2", "pydantic", "yaml", "pathspec", "asyncio", "ssl", "subprocess"}
+
+
+def completed(child: "subprocess.Popen[str]") -> list[str]:
+    """What TAB offers; nothing else is said."""
+    out, said = child.communicate(timeout=20)
+    assert (child.returncode, said) == (0, "")
+    return out.split()
+
+
+def tab(line: str) -> dict[str, str]:
+    """The environment by which zsh asks what may stand at the end of a line."""
+    words = line.split(" ")
+    return {
+        "_CI_COMPLETE": "zsh_complete",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words) - 1),
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("ci get te", ["plain", "test-01", "Failed", "plain", "test-02", "Running"]),
+        ("ci logs --follow run", ["plain", "run-7f3a", "Running"]),
+        ("ci cancel 3a", ["plain", "run-7f3a", "Running"]),
+        ("ci wait 0", []),
+        ("ci artifacts list test-02", ["plain", "test-02", "Running"]),
+    ],
+)
+def test_tab_completes_names_of_jobs(
+    start: Start, gateway: Loopback, line: str, offered: list[str]
+) -> None:
+    for name, phase in (("test-01", "Failed"), ("run-7f3a", "Running"), ("test-02", "Running")):
+        gateway.jobs[name] = job(name, phase)
+    assert completed(start(**tab(line))) == offered
+
+
+def test_tab_looks_where_the_flags_before_it_point(start: Start, gateway: Loopback) -> None:
+    gateway.jobs["test-01"] = job("test-01")
+    child = start(**tab(f"ci get -n other --gateway {gateway.url} t"), CI_GATEWAY="")
+    assert completed(child) == ["plain", "test-01", "Running"]
+    assert gateway.asked("GET", "/v1/namespaces/other/jobs")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"CI_GATEWAY": "http://127.0.0.1:9"}, {"CI_GATEWAY": "nonsense"}, {"CI_GATEWAY": ""}],
+)
+def test_tab_is_silent_when_there_is_no_gateway(start: Start, settings: dict[str, str]) -> None:
+    assert completed(start(**tab("ci get te"), **settings)) == []
+
+
+def test_tab_gives_up_on_a_gateway_that_does_not_answer(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        assert completed(start(**tab("ci get te"), CI_GATEWAY=url)) == []
 
 
 def test_the_port_forward_ends_even_when_we_are_killed(start: Start, tmp_path: Path) -> None:
