@@ -28,6 +28,7 @@ from cijob_operator.decisions import Policy
 from cijob_operator.errors import NotPermitted
 from cijob_operator.events import JobEvents
 from cijob_operator.jobqueue import JobQueue
+from cijob_operator.podwatch import watch_pods
 from cijob_operator.poolstatuses import PoolStatuses
 from cijob_operator.pulls import listen
 from cijob_operator.reconcile import Reconciler, count_phases
@@ -97,7 +98,11 @@ async def run(settings: Settings) -> None:
                         beside=(events.run, hear),
                     )
                 )
-                await watch(cache, queue, settings, stopping=leading.cancel)
+                pods = tasks.create_task(watch_pods(api, cache, queue, settings.namespaces))
+                ours = (leading, pods)
+                await watch(
+                    cache, queue, settings, stopping=lambda: [task.cancel() for task in ours]
+                )
             await leadership.release()
     finally:
         await runner.cleanup()

@@ -1,7 +1,8 @@
 """kopf as the shell: login, watches and signals; each event only says which key to look at.
 
 Everything that kopf would write by itself is switched off: no finalizers, no annotations, no
-progress, no Events, no peering. Its handlers are never retried: the queue repeats.
+progress, no Events, no peering. Its handlers are never retried: the queue repeats. Pods have a
+watch of their own (`podwatch.py`).
 """
 
 from collections.abc import Callable, Iterable
@@ -42,7 +43,6 @@ def registry(
 
     _add_shell(handlers, stopping)
     _add_jobs(handlers, cache, queue)
-    _add_pods(handlers, cache, queue)
     _add_templates(handlers, cache, queue)
     _add_pools(handlers, cache, queue)
     return handlers
@@ -59,18 +59,6 @@ def _add_jobs(handlers: kopf.OperatorRegistry, cache: Cache, queue: WorkQueue[Ke
         # Else it is our own write, whose answer was taken in, and looked at.
         elif cache.is_news(body):
             queue.add(cache.put_job(body))
-
-
-def _add_pods(handlers: kopf.OperatorRegistry, cache: Cache, queue: WorkQueue[Key]) -> None:
-    @kopf.on.event("", "v1", "pods", registry=handlers)
-    async def on_pod(event: Any, **_: Any) -> None:
-        body = event["object"]
-        if names.LABEL_JOB not in (body["metadata"].get("labels") or {}):
-            return
-        if event["type"] == "DELETED":
-            queue.add(cache.drop_pod(body))
-        elif cache.is_news_of_pod(body):
-            queue.add(cache.put_pod(body))
 
 
 def _add_templates(handlers: kopf.OperatorRegistry, cache: Cache, queue: WorkQueue[Key]) -> None:
@@ -135,7 +123,6 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.persistence.progress_storage = kopf.StatusProgressStorage(field="status.unused")
     settings.persistence.consistency_timeout = 0
-    settings.watching.label_selectors["", "v1", "pods"] = names.LABEL_JOB
     settings.watching.chunk_size = 500
     # Each object has a task in kopf, which lives on for 5 s by default: 10,000 after a list.
     settings.queueing.idle_timeout = 0.1
