@@ -48,6 +48,7 @@ class Bookmark:
         if not lines:
             return
         self._agreeing = 0
+        self._rest = NOTHING  # it was read again, as a whole line
         self.file_ended = False
         cut, self._cut = self._cut, NOTHING
         for batch in batches(joined(cut, lines), self._attempt):

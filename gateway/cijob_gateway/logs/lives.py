@@ -1,11 +1,12 @@
 """A follow of a log on its way, and what is known of it. Used by podlogs.py; asks nobody."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Self
 
 from cijob_api.lines import LineId, Lines
 from cijob_gateway.logs.leaps import Pulse
-from cijob_gateway.logs.readings import Reading, Steps
+from cijob_gateway.logs.readings import Reading, Steps, stop
 
 
 @dataclass
@@ -24,9 +25,14 @@ class Live:
     """It waits at the end of the newest file, so it is told of newer ones."""
     silences: int = 0
     """How often in a row it was silent for long."""
+    hearings: int = 0
+    """How often it was heard out."""
     pulse: Pulse = field(init=False)
     came: int = field(default=0, init=False)
     """Bytes."""
+
+    caught_up: asyncio.Task[None] | None = field(default=None, init=False)
+    """Done when the container has ended and the follow has fallen silent."""
 
     def __post_init__(self) -> None:
         self.pulse = Pulse(self.after)
@@ -40,3 +46,16 @@ class Live:
         """Lines came."""
         self.silences = 0
         self.came += sum(map(len, lines.texts))
+
+    def hear_out(self, ended: asyncio.Event, seconds: float) -> None:
+        """Wait for the container's end and so long a silence; twice as long each time."""
+        self.caught_up = asyncio.create_task(
+            self.steps.caught_up(ended, seconds * 2**self.hearings)
+        )
+        self.hearings += 1
+
+    async def aclose(self) -> None:
+        """Stop in the middle; nothing is left behind."""
+        if self.caught_up:
+            await stop(self.caught_up)
+        await self.steps.aclose()

@@ -33,7 +33,7 @@ from cijob_gateway.logs.leaps import ROTATION_SECONDS
 from cijob_gateway.logs.lives import Live
 from cijob_gateway.logs.logitems import Batch, Gap, lost
 from cijob_gateway.logs.newerfiles import NewerFiles
-from cijob_gateway.logs.readings import Outcome, Pace, Place, Scope, Source, meets, stop
+from cijob_gateway.logs.readings import Outcome, Pace, Place, Scope, Source, meets
 from cijob_gateway.logs.snapshots import Snapshots
 from cijob_kube.api import Api
 from cijob_kube.errors import ApiError
@@ -42,6 +42,8 @@ from cijob_kube.errors import ApiError
 # right before them, and else after so many silences, since a job may be silent, and a node slow.
 RIGHT_BEFORE_SECONDS = 0.1
 SILENCES = 5
+# To read a long log once more costs as much as to have read it: so often it is waited instead.
+HEARINGS = 5
 
 
 class PodLog:
@@ -141,23 +143,22 @@ class PodLog:
         return lost(last) if hole >= ROTATION_SECONDS and not file.is_next else None
 
     async def _live(self, live: Live) -> AsyncGenerator[Batch | Gap]:
-        ended = asyncio.create_task(live.steps.caught_up(self._ended, self._pace.heard))
+        live.hear_out(self._ended, self._pace.heard)
         try:
-            async with aclosing(self._steps(live, ended)) as found:
+            async with aclosing(self._steps(live)) as found:
                 async for item in found:
                     yield item
         except ApiError as error:
             self._now.fail(error)
         finally:
-            await stop(ended)
-            await live.steps.aclose()
+            await live.aclose()
 
-    async def _steps(self, live: Live, ended: asyncio.Task[None]) -> AsyncGenerator[Batch | Gap]:
+    async def _steps(self, live: Live) -> AsyncGenerator[Batch | Gap]:
         while not (live.over or live.reading.overdue):
-            alone = not (live.told or self._newer)
-            if await live.steps.wait(ended if alone else None, self._patience(live)):
+            ended = None if live.told or self._newer else live.caught_up
+            if await live.steps.wait(ended, self._patience(live)):
                 items: AsyncGenerator[Batch | Gap] = self._step(live)
-            elif alone and ended.done():
+            elif ended and ended.done():
                 items = self._last_reads(live)
             else:
                 await self._silence(live)
@@ -234,14 +235,21 @@ class PodLog:
             self._come_to()
         if self._newer:
             return  # the follow ends where its file does
-        live.told, before = True, self.last
+        before, scopes = self.last, self._now.scopes
         self._now.outcome = Outcome.READ
         while self._now.outcome is Outcome.READ and not self._now.settled:
-            async with aclosing(self._now.ask()) as found:
+            scopes = self._now.scopes
+            if live.hearings < HEARINGS:
+                scopes = scopes[:1]
+            async with aclosing(self._now.ask(scopes)) as found:
                 async for batch in found:
                     yield batch
         # What the follow still brings was read by the other way.
         live.over = self._now.settled or self.last != before
+        if scopes == (Scope.END,) and self._now.outcome is Outcome.ABSENT and not live.over:
+            live.hear_out(self._ended, self._pace.heard)  # it is far from the end of a long log
+        else:
+            live.told = True
 
     def _end(self, live: Live) -> None:
         """A follow is at the end of a file."""

@@ -55,7 +55,7 @@ class Snapshots:
 
     async def read_once(self) -> AsyncGenerator[Batch | Gap]:
         """What is there now, complete lines only; a gap where the last line is not found."""
-        async with aclosing(self.ask()) as items:
+        async with aclosing(self.ask(self.scopes)) as items:
             async for batch in items:
                 yield batch
         if self.outcome is Outcome.ABSENT and (gap := self._lose()):
@@ -75,10 +75,15 @@ class Snapshots:
         """A request from the place on, not sent yet."""
         return Reading(self._api, self._source.path, self.mark.place, scope)
 
-    async def ask(self) -> AsyncGenerator[Batch]:
-        """An answer that has an end; a long log that grows no more is asked for its end first."""
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """What to ask for: of a long log that grows no more first its end."""
         long = self._ended.is_set() and self.mark.dense
-        for scope in (Scope.END, Scope.REST) if long else (Scope.REST,):
+        return (Scope.END, Scope.REST) if long else (Scope.REST,)
+
+    async def ask(self, scopes: tuple[Scope, ...]) -> AsyncGenerator[Batch]:
+        """An answer that has an end; the next one where the place is not in it."""
+        for scope in scopes:
             reading = self.open(scope)
             async with aclosing(self._read(reading)) as items:
                 async for batch in items:

@@ -1,9 +1,13 @@
 """How far a log was read, and when a place in it is believed to be gone."""
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
-from cijob_api.lines import Lines, Resume
+from cijob_api.lines import NOTHING, Lines, Resume
 from cijob_gateway.logs.bookmarks import ABSENT_TRIES, ABSENT_TRIES_EMPTY, Bookmark
+from cijob_gateway.logs.readings import Reading
 from kit.kubelet import SECOND, stamp
 
 
@@ -55,3 +59,21 @@ def test_a_line_that_ends_in_another_file_is_looked_for_by_its_end_there() -> No
         b"the rest\n",
     )
     assert str(mark.last) == f"1.{stamp(10 * SECOND).decode()}.0"
+
+
+def ended(rest: Lines = NOTHING) -> Reading:
+    """An answer that ends so."""
+    return cast("Reading", SimpleNamespace(rest=rest))
+
+
+@pytest.mark.parametrize("grown", [False, True])
+def test_what_a_file_ends_with_begins_a_line_of_the_next_unless_it_was_read_whole(
+    *, grown: bool
+) -> None:
+    mark = read_to(10)
+    mark.ends(ended(line(11, b"half a ")), file=True)
+    if grown:
+        assert [batch.lines for batch in mark.take(line(11, b"half a line\n"))]
+    mark.turns()
+    (batch,) = mark.take(line(14, b"next\n"))
+    assert batch.lines == ((b"next\n" if grown else b"half a next\n"),)

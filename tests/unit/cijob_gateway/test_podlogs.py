@@ -263,6 +263,23 @@ def test_a_follow_that_is_behind_when_the_container_ends_is_heard_out() -> None:
     assert set(asked(logs)) == {"follow", "tailLines", "limitBytes"}
 
 
+def test_a_long_log_whose_follow_was_silent_too_soon_is_heard_out_and_not_read_again() -> None:
+    entries = dense(5 * END_LINES)
+    logs = PodLogs(plans=deque_of(Plan(slow=True)))
+    logs.write(*entries)
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        logs.give(3 * END_LINES)
+        await logs.until(lambda: len(found.ids) > 2 * END_LINES)
+        await ends(logs, found)
+        await logs.until(lambda: "tailLines" in asked(logs))
+        logs.give(len(entries))
+
+    found = followed(logs, script, pace=replace(AT_ONCE, heard=0.3))
+    assert (found.text, found.ids, found.gaps) == (*told(entries), [])
+    assert set(asked(logs)) == {"follow", "tailLines", "limitBytes"}
+
+
 def test_a_line_that_is_not_at_the_end_of_a_long_log_is_looked_for_in_all_of_it() -> None:
     entries = dense(5 * END_LINES)
     logs = PodLogs(plans=deque_of(Plan(cut=len(served(entries[: 3 * END_LINES])))))
