@@ -5,10 +5,12 @@ Credentials come from the library (a kubeconfig, or the Pod's ServiceAccount, wh
 anew as it rotates). Every write is told to whoever counts them.
 """
 
+import asyncio
 import json
+import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Self
 
 import aiohttp
@@ -25,6 +27,7 @@ PAGE_SIZE = 500
 SILENT_SECONDS = 330
 WATCH_SECONDS = 300
 CHUNK_BYTES = 256 * 1024
+GATHER_BYTES = 64 * 1024
 
 # Told of every write: HTTP method, path and status.
 Counter = Callable[[str, str, int], None]
@@ -132,13 +135,19 @@ class Api:
 
     async def _lines(self, path: str, query: Mapping[str, str]) -> AsyncIterator[bytes]:
         rest = b""
-        async for chunk in self.stream(path, **query):
+        async for chunk in self.stream(path, query):
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 yield line
 
-    async def stream(self, path: str, **query: str) -> AsyncIterator[bytes]:
+    async def stream(
+        self, path: str, query: Mapping[str, str], *, gather: float = 0
+    ) -> AsyncIterator[bytes]:
         """The body of an answer as it comes, in chunks of no certain size.
+
+        With `gather`, what comes in so many seconds after a chunk is one chunk while much comes:
+        a followed log has its own packet for each line, and to be woken for each costs more than
+        all that is done with it.
 
         Raises ApiError, also in the middle; the connection is closed when the caller stops.
         """
@@ -154,8 +163,15 @@ class Api:
             ) as response:
                 if response.status >= 400:
                     raise from_status(response.status, _parse(await response.read()))
+                clock = asyncio.get_running_loop().time
+                asked = clock()
                 async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+                    is_busy = clock() - asked < gather
                     yield chunk
+                    if is_busy and len(chunk) < GATHER_BYTES:
+                        with undisturbed(response):
+                            await asyncio.sleep(gather)
+                    asked = clock()
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise Unavailable(0, "", f"the API server cannot be reached: {error}") from error
 
@@ -195,6 +211,23 @@ class Api:
         ):
             headers["Authorization"] = token
         return headers
+
+
+@contextmanager
+def undisturbed(response: aiohttp.ClientResponse) -> Iterator[None]:
+    """Let what comes meanwhile lie in the kernel, up to GATHER_BYTES."""
+    connection = response.connection
+    transport = connection.transport if connection else None
+    if transport is None:  # all has come
+        yield
+        return
+    peer = transport.get_extra_info("socket")
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, GATHER_BYTES)
+    try:
+        yield
+    finally:
+        if not transport.is_closing():
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
 
 
 def _parse(content: bytes) -> Json:

@@ -22,9 +22,7 @@ OVERDUE_SECONDS = 1.0
 END_LINES = 2 * REMEMBERED
 # Its timestamp is in them.
 FIRST_BYTES = 64
-# A busy log comes in thousands of small pieces a second. Below so many bytes a piece is not worth
-# its way to the bucket and to readers: what comes in the next milliseconds goes with it.
-PIECE_BYTES = 64 * 1024
+# A busy log comes in thousands of small pieces a second: what comes in so short a time is one.
 GATHER_SECONDS = 0.005
 
 
@@ -117,7 +115,7 @@ class Reading:
         if place.after:
             query["sinceTime"] = place.after.look_from()
         # The generator itself, so that it can be closed: a stream left open costs the node a watch.
-        self._chunks = cast("AsyncGenerator[bytes]", api.stream(path, **query))
+        self._chunks = cast("AsyncGenerator[bytes]", api.stream(path, query, gather=GATHER_SECONDS))
 
     @property
     def strange(self) -> str:
@@ -137,17 +135,11 @@ class Reading:
 
         Ends with the answer, or with words that are not the job's. Raises ApiError.
         """
-        clock = asyncio.get_running_loop().time
         async with aclosing(self._chunks) as chunks:
-            asked = clock()
             async for chunk in chunks:
-                busy = clock() - asked < GATHER_SECONDS
                 yield self.resume.feed(self._parser.feed(chunk))
                 if self._parser.strange:
                     return
-                if busy and len(chunk) < PIECE_BYTES:
-                    await asyncio.sleep(GATHER_SECONDS)
-                asked = clock()
         self.leave()
 
     def leave(self) -> None:

@@ -1,0 +1,57 @@
+"""A streamed answer comes whole, however it is gathered."""
+
+import asyncio
+
+import aiohttp
+import pytest
+import uvloop
+from aiohttp import web
+from kubernetes.aio.client import Configuration
+
+from cijob_kube.api import GATHER_BYTES, Api
+
+pytestmark = pytest.mark.process
+PIECE = b"x" * 100
+
+
+async def streamed(pieces: int, gather: float) -> tuple[bytes, int]:
+    """So many pieces, then a last one when all of them were read; the body, in how many chunks."""
+    read = asyncio.Event()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(pieces):
+            await response.write(PIECE)
+            await asyncio.sleep(0)
+        await read.wait()
+        await response.write(b"the last")
+        return response
+
+    app = web.Application()
+    app.router.add_get("/log", answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.01)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    body, chunks = b"", 0
+    try:
+        async with aiohttp.ClientSession() as session, asyncio.timeout(20):
+            api = Api(session, Configuration(host=f"http://{host}:{port}"))
+            async for chunk in api.stream("/log", {}, gather=gather):
+                body, chunks = body + chunk, chunks + 1
+                if len(body) >= pieces * len(PIECE):
+                    read.set()
+    finally:
+        await runner.cleanup()
+    return body, chunks
+
+
+@pytest.mark.parametrize("gather", [0, 0.005])
+@pytest.mark.parametrize("pieces", [1, 50, 3000])  # 3000 are more than what is gathered at a time
+def test_nothing_is_held_back_and_nothing_lost(pieces: int, gather: float) -> None:
+    assert 3000 * len(PIECE) > 4 * GATHER_BYTES
+    body, chunks = uvloop.run(streamed(pieces, gather))
+    assert body == PIECE * pieces + b"the last"
+    assert 1 <= chunks <= pieces + 1
