@@ -79,7 +79,8 @@ async def run(settings: Settings) -> None:
     metrics.follow_phases(lambda: count_phases(cache))
     runner = await health.serve(app, settings.port)
     try:
-        async with Api.connect(count_write=metrics.count_write) as api:
+        # Each namespace has watches of its own; the workers bound how much else there is.
+        async with Api.connect(count_write=metrics.count_write, connections=0) as api:
             await _patiently(lambda: permissions.check(api, settings))
             resync = Resync(api, cache, queue, settings)
             await _patiently(resync.run)

@@ -2,7 +2,7 @@
 
 Everything that kopf would write by itself is switched off: no finalizers, no annotations, no
 progress, no Events, no peering. Its handlers are never retried: the queue repeats. Pods have a
-watch of their own (`podwatch.py`).
+watch of their own (`podwatch.py`, docs/adr/0009).
 """
 
 from collections.abc import Callable, Iterable

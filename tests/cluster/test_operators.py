@@ -75,6 +75,18 @@ def test_an_operator_that_is_told_to_end_ends_at_once(
     assert time.monotonic() - began < 3
 
 
+def test_an_operator_of_many_namespaces_has_connections_left_to_work_with(
+    cluster: Cluster, crds: None, namespace: str, tmp_path: Path
+) -> None:
+    """Each namespace has watches of its own, which never give their connection back."""
+    others = ",".join(f"{namespace}-{number}" for number in range(40))
+    settings = {"CIJOB_NAMESPACES": f"{namespace},{others}"}
+    operator = Operator(cluster, namespace, tmp_path, settings).start()
+    job = operator.submit("one-of-many", script="true")
+    assert operator.finished(job)["reason"] == "Completed"
+    assert operator.stop() == 0
+
+
 def test_an_operator_with_few_rights_names_those_that_it_lacks(
     cluster: Cluster, crds: None, namespace: str, tmp_path: Path
 ) -> None:
