@@ -30,6 +30,7 @@ LIVE = Printer(15_000 * (STOPPED_SECONDS + 10), rate=15_000)
 MEMORY = 48 << 20
 SECONDS = 900 if LONG else 180
 PORT = 8081
+DOUBT = "the first lines may be missing: the container started at"
 FOLLOWING = "cijob_archiver_following"
 GATE = f"""
 import socketserver, time
@@ -144,12 +145,17 @@ def test_many_jobs_are_followed_at_once(stage: Stage) -> None:
     whole = CROWD.whole()
     assert asyncio.run(follow()) == [whole] * JOBS
     stage.cluster.until("all archives", lambda: len(archived(stage)) == JOBS, SECONDS)
+    doubted = 0
     for job in archived(stage):
         name, logs = job["metadata"]["name"], job["status"]["results"]["logs"]
         stage.printed[name] = CROWD
+        # A kubelet that tells of a start 5 s late may have rotated a log by then: that is said.
+        if logs.pop("message", "").startswith(DOUBT):
+            doubted, logs["complete"] = doubted + 1, True
         assert logs == said_of(whole)
         assert stage.stored(name, job["metadata"]["uid"]) == whole
-    stage.tell(f"each of {JOBS} jobs at once", whole, began)
+    assert doubted == 0 or LONG
+    stage.tell(f"each of {JOBS} jobs at once, {doubted} of them doubted", whole, began)
 
 
 def test_a_reader_that_stops_reading_costs_nobody_anything_and_gets_all_of_it_later(

@@ -16,7 +16,8 @@ from cijob_gateway.logs.beginnings import Wish
 from cijob_gateway.logs.logitems import Batch, End, Gap, Item, State
 from cijob_gateway.logs.readers import Reader
 from cijob_gateway.logs.readings import PACE, Pace
-from cijob_gateway.logs.rooms import KEEP_BYTES, Ground, JobSource, Room
+from cijob_gateway.logs.rooms import Ground, JobSource, Room
+from cijob_gateway.logs.sharedlogs import Kept
 from cijob_gateway.store import Store
 from cijob_kube.api import Api
 
@@ -32,10 +33,10 @@ class Follows:
         jobs: JobSource,
         *,
         pace: Pace = PACE,
-        keep_bytes: int = KEEP_BYTES,
+        kept: Kept | None = None,
         store: Store | None = None,
     ) -> None:
-        self._ground = Ground(api, jobs, pace, keep_bytes, store)
+        self._ground = Ground(api, jobs, pace, kept or Kept(), store)
         self._rooms: dict[str, Room] = {}
 
     @property

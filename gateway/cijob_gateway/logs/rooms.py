@@ -18,11 +18,9 @@ from cijob_gateway.logs.joinedlogs import JoinedLog
 from cijob_gateway.logs.leaps import ROTATION_SECONDS
 from cijob_gateway.logs.podlogs import PodLog
 from cijob_gateway.logs.readings import Pace, Source, stop
-from cijob_gateway.logs.sharedlogs import SharedLog
+from cijob_gateway.logs.sharedlogs import Kept, SharedLog
 from cijob_gateway.store import Store
 from cijob_kube.api import Api
-
-KEEP_BYTES = 4 * 1024 * 1024
 
 
 class JobSource(Protocol):
@@ -42,8 +40,8 @@ class Ground:
     api: Api
     jobs: JobSource
     pace: Pace
-    keep_bytes: int
-    """Memory for the last lines of a log that is followed, in bytes."""
+    kept: Kept
+    """Memory for the last lines of logs that are followed."""
     store: Store | None = None
     """Where logs are archived, if they are."""
 
@@ -97,7 +95,7 @@ class Room:
         """The live follow of an attempt; begun by its first reader, where `log` stands."""
         shared = self._shared.get(number)
         if shared is None:
-            shared = SharedLog(log, keep_bytes=self._ground.keep_bytes, wake=self.wake)
+            shared = SharedLog(log, kept=self._ground.kept, wake=self.wake)
             self._shared[number] = shared
         shared.readers += 1
         try:

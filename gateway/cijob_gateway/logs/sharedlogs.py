@@ -16,6 +16,25 @@ from cijob_gateway.logs.joinedlogs import JoinedLog
 from cijob_gateway.logs.logitems import Batch, Gap
 from cijob_gateway.logs.readings import stop
 
+# Of one log, and of all that are followed at the same time.
+KEEP_BYTES = 4 * 1024 * 1024
+KEEP_BYTES_OF_ALL = 64 * 1024 * 1024
+
+
+@dataclass
+class Kept:
+    """How much memory the last lines may take."""
+
+    of_one: int = KEEP_BYTES
+    of_all: int = KEEP_BYTES_OF_ALL
+    logs: int = 0
+    """How many there are."""
+
+    @property
+    def share(self) -> int:
+        """How much of it each log may take now, in bytes."""
+        return min(self.of_one, self.of_all // max(self.logs, 1))
+
 
 @dataclass
 class Seat:
@@ -30,7 +49,7 @@ class Seat:
 class SharedLog:
     """A follow and the last lines that it gave."""
 
-    def __init__(self, log: JoinedLog, *, keep_bytes: int, wake: Callable[[], None]) -> None:
+    def __init__(self, log: JoinedLog, *, kept: Kept, wake: Callable[[], None]) -> None:
         self.readers = 0
         self.closed = False
         """Nothing more comes; `failed` says if that is not the log's end."""
@@ -39,11 +58,12 @@ class SharedLog:
         """The number of the oldest item that is kept."""
         self._base = log.last
         self._log = log
-        self._keep_bytes = keep_bytes
+        self._kept = kept
         self._wake = wake
         self._items: deque[Batch | Gap] = deque()
         self._bytes = 0
         self._task = asyncio.create_task(self._pump())
+        kept.logs += 1
 
     @property
     def refused(self) -> str:
@@ -80,6 +100,7 @@ class SharedLog:
 
     async def aclose(self) -> None:
         """End the follow."""
+        self._kept.logs -= 1
         await stop(self._task)
 
     async def _pump(self) -> None:
@@ -96,7 +117,7 @@ class SharedLog:
     def _add(self, item: Batch | Gap) -> None:
         self._items.append(item)
         self._bytes += _cost(item)
-        while self._bytes > self._keep_bytes and len(self._items) > 1:
+        while self._bytes > self._kept.share and len(self._items) > 1:
             self._bytes -= _cost(self._items.popleft())
             self.first += 1
         self._wake()

@@ -14,6 +14,7 @@ from cijob_api.objects import CIJob
 from cijob_gateway.errors import Down
 from cijob_gateway.logs.follows import Batch, End, Follows, Gap, Item, State
 from cijob_gateway.logs.readings import Pace
+from cijob_gateway.logs.sharedlogs import Kept
 from kit.kubelet import SECOND, Entry
 from kit.logserver import LogServer, Plan, PodLogs
 from kit.objects import Archive, MemoryStore
@@ -173,7 +174,7 @@ async def staged(*more: PodLogs, keep_bytes: int = 10**6) -> AsyncGenerator[Scen
     async with LogServer.serving(logs, *more) as server, asyncio.timeout(20):
         jobs = Jobs()
         store = MemoryStore()
-        follows = Follows(server.api, jobs, pace=AT_ONCE, keep_bytes=keep_bytes, store=store)
+        follows = Follows(server.api, jobs, pace=AT_ONCE, kept=Kept(keep_bytes), store=store)
         yield Scene(server, jobs, follows, logs, store, Archive(store, chunk_bytes=500))
 
 
@@ -434,6 +435,7 @@ def test_a_reader_that_stops_reading_holds_up_nobody_and_costs_no_memory() -> No
         (shared,) = room._shared.values()
         assert shared.first > 0
         assert shared._bytes <= 20_000
+        assert scene.follows._ground.kept.logs == 1
         scene.finish()
         assert (await fast.done()).text == text(500)
         given += [item async for item in slow]
@@ -441,6 +443,7 @@ def test_a_reader_that_stops_reading_holds_up_nobody_and_costs_no_memory() -> No
         assert late.text == text(500)
         assert late.ids == fast.ids
         assert late.end == fast.end
+        assert scene.follows._ground.kept.logs == 0
 
     play(script, keep_bytes=20_000)
 
