@@ -65,6 +65,8 @@ class Api:
         while True:
             url = f"{self._server}{path}?watch=1&resourceVersion={version}"
             async with self._session.get(url, timeout=forever) as response:
+                if response.status >= 400:
+                    raise Refused(f"the watch of {path}: {await response.text()}")
                 async for line in response.content:
                     now = perf_counter()
                     event = json.loads(line)
