@@ -25,7 +25,7 @@ from cijob_gateway.parts import Given, Name, Namespace, Parts
 from cijob_gateway.reports import Most
 from cijob_gateway.routes.agents import own_pod
 from cijob_gateway.settings import MIB
-from cijob_gateway.store import Wanted
+from cijob_gateway.uploads import Wanted
 
 router = APIRouter(prefix="/internal/v1/namespaces/{namespace}/jobs/{name}", tags=["agents"])
 Artifact = Annotated[str, Path(pattern=DNS_LABEL, max_length=63)]

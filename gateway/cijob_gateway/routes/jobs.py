@@ -20,8 +20,9 @@ from cijob_gateway.listings import Filter
 from cijob_gateway.parts import Call, Called, Name, Namespace
 from cijob_gateway.routes.logs import followed
 from cijob_gateway.routes.sources import announced
-from cijob_gateway.store import Wanted, source_name
+from cijob_gateway.store import source_name
 from cijob_gateway.submissions import Identity, Repetition, Submission, repeated
+from cijob_gateway.uploads import Wanted
 from cijob_gateway.watches import Json
 
 Answers = dict[int | str, dict[str, Any]]

@@ -8,7 +8,8 @@ from fastapi.responses import JSONResponse
 from cijob_gateway import metrics
 from cijob_gateway.errors import BadRequest, NotFound
 from cijob_gateway.parts import Call, Called, Namespace
-from cijob_gateway.store import Wanted, source_name, too_large
+from cijob_gateway.store import source_name
+from cijob_gateway.uploads import Wanted, too_large
 
 router = APIRouter(prefix="/v1/namespaces/{namespace}/sources/{sha256}", tags=["sources"])
 Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="The zip's sha256.")]

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cijob_gateway.errors import DigestMismatch, Problem, SourceTooLarge
-from cijob_gateway.store import Wanted, _Body
+from cijob_gateway.uploads import Body, Wanted
 
 CHUNKS = (b"first ", b"", b"second ", b"third")
 WHOLE = b"".join(CHUNKS)
@@ -23,7 +23,7 @@ def read(wanted: Wanted, size: int = 4) -> tuple[bytes, Problem | None]:
     """Read a body as the S3 client does, in a thread; what was handed on, and the problem."""
 
     async def run() -> tuple[bytes, Problem | None]:
-        body = _Body(chunks(), wanted, asyncio.get_running_loop())
+        body = Body(chunks(), wanted, asyncio.get_running_loop())
         taken = b""
 
         def client() -> None:
