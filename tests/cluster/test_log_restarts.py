@@ -14,14 +14,16 @@ from kit.printers import Printer
 from kit.stages import LONG, Stage, said_by, staged
 
 pytestmark = [pytest.mark.seam, pytest.mark.alone]
-RESTARTS = 4 if LONG else 2
+RESTARTS = 4 if LONG else 1
 # Less than 10 MiB with the node's own marks: what is rotated away in between nobody can read.
-PRINTED = Printer(60_000, width=80, rate=600 if LONG else 1200, step=20, gated=True)
+PRINTED = Printer(
+    60_000 if LONG else 30_000, width=80, rate=600 if LONG else 1200, step=20, gated=True
+)
 SECONDS = 300
 
 
 @pytest.fixture
-def stage(cluster: Cluster, crds: None, tmp_path: Path) -> Iterator[Stage]:
+def stage(cluster: Cluster, crds: None, whole_again: None, tmp_path: Path) -> Iterator[Stage]:
     with staged(cluster, tmp_path) as made:
         yield made
 

@@ -225,35 +225,3 @@ def test_a_log_that_is_rotated_while_it_is_followed_is_whole(operator: Operator)
         assert len(late.texts) < 500_000, "the log was not rotated: this test has shown nothing"
 
     play(operator, script)
-
-
-@pytest.mark.alone
-@pytest.mark.seam
-@pytest.mark.usefixtures("whole_again")
-def test_an_api_server_restarted_in_the_middle_costs_no_line(operator: Operator) -> None:
-    program = (
-        "import sys, time\n"
-        "for n in range(3000):\n"
-        " sys.stdout.write(f'{n:08d}\\n')\n"
-        " time.sleep(0.004)\n"
-    )
-    written = b"".join(b"%08d\n" % n for n in range(3000))
-
-    def restart() -> None:
-        operator.cluster.kind("kill", "component", "kube-apiserver")
-        operator.cluster.kind("start", "component", "kube-apiserver")
-
-    async def script(scene: Scene) -> None:
-        job = await scene.submit("restarted", **python(program))
-        reading = [asyncio.create_task(scene.read(job)) for _ in range(2)]
-        seen = 0
-        async with contextlib.aclosing(scene.follows.follow(job)) as items:
-            async for item in items:
-                seen += len(item.lines) if isinstance(item, Batch) else 0
-                if seen >= 500:
-                    break
-        await asyncio.to_thread(restart)
-        for received in await asyncio.gather(*reading):
-            received.assert_is(written)
-
-    play(operator, script)

@@ -52,7 +52,14 @@ class Cluster:
 
     def kind(self, *words: str) -> str:
         """Run a command of `hack/kind` for this cluster and return what it prints."""
-        command = [str(ROOT / "hack" / "kind"), *words, f"--name={self.name}"]
+        return self._kind(*words, f"--name={self.name}")
+
+    def in_node(self, *command: str) -> str:
+        """Run a command in the local cluster's node and return what it prints."""
+        return self._kind("exec", f"--name={self.name}", "--", *command)
+
+    def _kind(self, *words: str) -> str:
+        command = [str(ROOT / "hack" / "kind"), *words]
         done = subprocess.run(command, capture_output=True, text=True, timeout=180)
         assert done.returncode == 0, done.stderr
         return done.stdout

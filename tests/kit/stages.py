@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.archiver import Archiver, Bucket
-from kit.cluster import ROOT, Cluster, fresh_namespace
+from kit.cluster import Cluster, fresh_namespace
 from kit.gateway import Gateway, Minio, minio_program, service_account
 from kit.installed import CI
 from kit.operator import Operator
@@ -73,13 +73,11 @@ class Stage:
 
     def until_rotated(self, name: str, times: int, seconds: float) -> None:
         """Wait until the kubelet has begun a new file of the job's log so often."""
-        folder = f"/var/log/pods/{self.namespace}_{name}-1_*/job"
-        node = [str(ROOT / "hack" / "kind"), "exec", f"--name={self.cluster.name}", "--"]
-        listing = [*node, "sh", "-c", f"ls {folder}"]
+        listing = f"ls /var/log/pods/{self.namespace}_{name}-1_*/job || true"
         seen: set[str] = set()
 
         def often_enough() -> bool:
-            files = subprocess.run(listing, capture_output=True, text=True, check=False).stdout
+            files = self.cluster.in_node("sh", "-c", listing)
             old = [file.split(".") for file in files.split() if file.startswith("0.log.")]
             seen.update(parts[2] for parts in old)
             return len(seen) >= times
