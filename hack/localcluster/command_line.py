@@ -37,7 +37,7 @@ def main(words: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if words is None else words)
     settings = read_settings()
     try:
-        kind = handover.real_kind(settings)
+        kind = handover.real_kind()
         if kind and given[:2] == ["get", "provider"]:
             print("kind")
         elif kind and given[:2] == ["get", "audit-log"]:

@@ -18,16 +18,20 @@ from localcluster.settings import Settings, search_path
 OURS = {("create", "nodes"), ("delete", "nodes"), ("kill", "component"), ("start", "component")}
 
 
-def real_kind(settings: Settings) -> Path | None:
+def real_kind() -> Path | None:
     """The real kind, if it is on PATH and Docker answers; never this project's own `kind`."""
     if shutil.which("docker") is None or run(["docker", "info"], check=False).returncode != 0:
         return None
-    own = (settings.hack / "kind").resolve()
     for folder in search_path().split(os.pathsep):
         candidate = Path(folder or ".") / "kind"
-        if os.access(candidate, os.X_OK) and candidate.resolve() != own:
+        if os.access(candidate, os.X_OK) and not _is_ours(candidate):
             return candidate
     return None
+
+
+def _is_ours(kind: Path) -> bool:
+    """Whether that is this program, of this checkout or another whose programs are on PATH."""
+    return (kind.resolve().parent / Path(__file__).parent.name).is_dir()
 
 
 def hand_over(settings: Settings, kind: Path, words: list[str]) -> None:

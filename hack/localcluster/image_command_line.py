@@ -20,7 +20,7 @@ def main() -> int:
     settings = read_settings()
     try:
         with one_at_a_time(settings):
-            if kind := handover.real_kind(settings):
+            if kind := handover.real_kind():
                 with_docker(settings, kind, options.registry)
             else:
                 with_buildah(settings, options.registry)

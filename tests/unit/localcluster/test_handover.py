@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -104,10 +105,17 @@ def test_without_a_running_docker_the_cluster_is_local(laptop: Laptop) -> None:
     assert laptop.kind("get", "provider").stdout == "local\n"
 
 
-def test_without_a_real_kind_the_cluster_is_local(laptop: Laptop) -> None:
+@pytest.mark.parametrize("other", [False, True])
+def test_without_a_real_kind_the_cluster_is_local(laptop: Laptop, *, other: bool) -> None:
     (laptop.bin / "kind").unlink()
-    # The project's own kind on PATH is not a real one: it would hand over to itself for ever.
-    (laptop.bin / "kind").symlink_to(ROOT / "hack" / "kind")
+    # The project's own kind on PATH is not a real one: it would hand over to itself for ever. Nor
+    # is that of another checkout, with which it would do so by turns.
+    hack = ROOT / "hack"
+    if other:
+        hack = laptop.folder / "another" / "hack"
+        (hack / "localcluster").mkdir(parents=True)
+        shutil.copy(ROOT / "hack" / "kind", hack)
+    (laptop.bin / "kind").symlink_to(hack / "kind")
     assert laptop.kind("get", "provider").stdout == "local\n"
 
 
