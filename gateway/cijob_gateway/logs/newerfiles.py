@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from cijob_api.lines import LineId, Lines, seconds_between
+from cijob_gateway.logs.leaps import ROTATION_SECONDS
 from cijob_gateway.logs.readings import Pace, Place, Reading, Scope, Source, Steps, stop
 from cijob_kube.api import Api
 from cijob_kube.errors import ApiError
@@ -23,8 +24,7 @@ from cijob_kube.errors import ApiError
 # Two streams write with times that go back and forth: a line so little younger than a file's first
 # ones may still be of the file before it.
 NEAR_SECONDS = 1.0
-# For its first line, and then for the second one.
-OPEN_SECONDS, SECOND_SECONDS = 5.0, 0.5
+OPEN_SECONDS = 5.0
 # Each one costs the node a file that it cannot delete.
 MOST_FILES = 16
 # The log API puts a timestamp and a space before each line.
@@ -206,9 +206,12 @@ class NewerFiles:
         try:
             lines = await steps.gather(1, OPEN_SECONDS)
             if lines and lines.timestamps[0].decode() == first:
-                lines = await steps.gather(2, SECOND_SECONDS)
-                times = tuple(timestamp.decode() for timestamp in lines.timestamps[:2])
-                return NewerFile(reading, steps, times, lines.texts[0], is_next=False)
+                lines = await steps.gather(2, self._pace.second_line)
+                times = [timestamp.decode() for timestamp in lines.timestamps[:2]]
+                # No file is so short: a line that is so much younger may be of the one behind it.
+                if seconds_between(first, times[-1]) >= ROTATION_SECONDS:
+                    times = times[:1]
+                return NewerFile(reading, steps, tuple(times), lines.texts[0], is_next=False)
         except BaseException:
             await steps.aclose()
             raise

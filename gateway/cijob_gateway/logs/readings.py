@@ -59,6 +59,8 @@ class Pace:
     """A log is not rotated sooner again: the kubelet refuses a shorter time between two looks."""
     look: float = 1.5
     """So often a newer file of a busy log is looked for."""
+    second_line: float = 0.5
+    """So long the second line of a newer file is waited for."""
     look_bytes: int = 32 * 1024
     """Of a log of which less came nothing was rotated away: any useful file is larger."""
     tries: int = 6

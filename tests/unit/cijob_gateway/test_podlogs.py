@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cijob_api.lines import LineId, Parser
@@ -393,7 +393,7 @@ def test_a_job_that_was_silent_is_read_on_also_by_who_is_late() -> None:
 
 # -- files that are held open while a follow is late ------------------------------------------
 
-LATE = replace(AT_ONCE, silent=0.3, look=0, look_bytes=1)
+LATE = replace(AT_ONCE, silent=0.3, look=0, look_bytes=1, second_line=0.01)
 
 
 def looks(logs: PodLogs) -> int:
@@ -408,6 +408,8 @@ async def begin_file(logs: PodLogs, found: Reader, *entries: Entry) -> None:
     logs.write(*entries)
     logs.give(1)
     await logs.until(lambda: logs.opened > opened or entries[0].text in found.text)
+    while (looking := found.log._newer._looking) and not looking.done():  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
 
 
 def close(count: int, start: int, second: int = 0) -> list[Entry]:
@@ -679,6 +681,7 @@ schedules = st.lists(
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example([("rotate", 1), ("rotate", 1), ("rotate", 1)], [False, False, True], 0)
 @given(schedules, st.lists(st.booleans(), max_size=4), st.sampled_from([0, 1000, 5 * SECOND]))
 def test_however_late_its_follows_are_a_log_that_is_rotated_is_whole(
     schedule: list[tuple[str, int]], slow: list[bool], silence: int

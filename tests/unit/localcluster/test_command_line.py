@@ -26,7 +26,7 @@ def test_other_durations_are_refused(duration: str) -> None:
 def test_what_the_local_cluster_cannot_do_is_refused(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("localcluster.handover.real_kind", lambda settings: None)
+    monkeypatch.setattr("localcluster.handover.real_kind", lambda: None)
     assert command_line.main(["create", "cluster", *words]) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -37,7 +37,7 @@ def test_what_the_local_cluster_cannot_do_is_refused(
 def test_an_unknown_cluster_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("localcluster.handover.real_kind", lambda settings: None)
+    monkeypatch.setattr("localcluster.handover.real_kind", lambda: None)
     monkeypatch.setattr("localcluster.cluster.names", lambda settings: [])
     assert command_line.main(["get", "kubeconfig", "--name=nope"]) == 1
     assert "no cluster 'nope' is running" in capsys.readouterr().err
