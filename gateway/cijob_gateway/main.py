@@ -8,9 +8,9 @@ import asyncio
 import contextlib
 import logging
 import secrets
-import signal
 from collections.abc import Coroutine, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import monotonic
 
 import uvicorn
@@ -31,6 +31,7 @@ from cijob_gateway.watches import Watch
 from cijob_kube import logs
 from cijob_kube.api import Api
 from cijob_kube.environment import BadSetting
+from cijob_kube.signals import when_told_to_end
 
 logger = logging.getLogger(__name__)
 DRAIN_SECONDS = 20
@@ -57,9 +58,7 @@ async def run(settings: Settings) -> None:
             _server(user_app(parts), settings, settings.host, settings.port),
             _server(internal_app(parts), settings, "0.0.0.0", settings.internal_port),  # noqa: S104
         ]
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, _drain, parts, servers)
+        when_told_to_end(partial(_drain, parts, servers))
         async with asyncio.TaskGroup() as tasks:
             background = [
                 tasks.create_task(work)

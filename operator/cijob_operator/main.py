@@ -5,6 +5,7 @@ work at all, and says which in one line.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from cijob_kube.environment import BadSetting
 from cijob_kube.errors import ApiError, Gone, LeaseLost, Unavailable
 from cijob_kube.events import Events
 from cijob_kube.leases import Leadership
+from cijob_kube.signals import when_told_to_end
 from cijob_operator import metrics, permissions
 from cijob_operator.act import Actor
 from cijob_operator.cache import Cache, Key
@@ -70,7 +72,19 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
 
 
 async def run(settings: Settings) -> None:
-    """The whole life of the operator."""
+    """The whole life of the operator, until it is told to end."""
+
+    def end() -> None:
+        logger.info("ending, as told")
+        life.cancel()
+
+    life = asyncio.create_task(_live(settings, end))
+    when_told_to_end(end)
+    with contextlib.suppress(asyncio.CancelledError):
+        await life
+
+
+async def _live(settings: Settings, end: Callable[[], None]) -> None:
     cache, queue = Cache(), WorkQueue[Key]()
     vitals = Vitals()
     app = health.application(
@@ -88,23 +102,17 @@ async def run(settings: Settings) -> None:
             actor, leadership, reconciler, events = _build(api, cache, queue, settings)
             vitals.stuck = reconciler.stuck
             hear = partial(listen, api, cache.pulls, settings.namespaces)
-            async with asyncio.TaskGroup() as tasks:
-                leading = tasks.create_task(
-                    _lead(
-                        leadership,
-                        reconciler,
-                        settings,
-                        resync,
-                        actor=actor,
-                        beside=(events.run, hear),
-                    )
-                )
-                pods = tasks.create_task(watch_pods(api, cache, queue, settings.namespaces))
-                ours = (leading, pods)
-                await watch(
-                    cache, queue, settings, stopping=lambda: [task.cancel() for task in ours]
-                )
-            await leadership.release()
+            lead = _lead(
+                leadership, reconciler, settings, resync, actor=actor, beside=(events.run, hear)
+            )
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(lead)
+                    tasks.create_task(watch_pods(api, cache, queue, settings.namespaces))
+                    tasks.create_task(watch(cache, queue, settings, end=end))
+            except asyncio.CancelledError:
+                await leadership.release()
+                raise
     finally:
         await runner.cleanup()
 

@@ -1,16 +1,18 @@
-"""kopf as the shell: login, watches and signals; each event only says which key to look at.
+"""kopf as the shell: login and watches; each event only says which key to look at.
 
 Everything that kopf would write by itself is switched off: no finalizers, no annotations, no
 progress, no Events, no peering. Its handlers are never retried: the queue repeats. Pods have a
 watch of their own (`podwatch.py`, docs/adr/0009).
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import kopf
 
 from cijob_api import names
+from cijob_kube.signals import when_told_to_end
 from cijob_operator.cache import Cache, Key
 from cijob_operator.jobqueue import ADMISSION, POOLS
 from cijob_operator.settings import Settings
@@ -35,13 +37,11 @@ class NoDiffBase(kopf.DiffBaseStorage):
         """Store nothing."""
 
 
-def registry(
-    cache: Cache, queue: WorkQueue[Key], stopping: Callable[[], object]
-) -> kopf.OperatorRegistry:
+def registry(cache: Cache, queue: WorkQueue[Key]) -> kopf.OperatorRegistry:
     """The handlers: take the object into the cache and queue its job's key."""
     handlers = kopf.OperatorRegistry()
 
-    _add_shell(handlers, stopping)
+    _add_login(handlers)
     _add_jobs(handlers, cache, queue)
     _add_templates(handlers, cache, queue)
     _add_pools(handlers, cache, queue)
@@ -92,15 +92,7 @@ def look_at_queue(cache: Cache, queue: WorkQueue[Key]) -> None:
     queue.add(POOLS)
 
 
-def _add_shell(handlers: kopf.OperatorRegistry, stopping: Callable[[], object]) -> None:
-    """What belongs to the process and not to any object: login, and the beginning of the end."""
-
-    @kopf.on.cleanup(registry=handlers)
-    async def on_cleanup(**_: Any) -> None:
-        # At once: kopf gives tasks that are not its own 5 s to end by themselves, and nobody
-        # should decide on a cache whose watches have ended.
-        stopping()
-
+def _add_login(handlers: kopf.OperatorRegistry) -> None:
     @kopf.on.login(registry=handlers)
     def login(**given: Any) -> Any:
         return kopf.login_via_client(**given)
@@ -130,16 +122,21 @@ def kopf_settings() -> kopf.OperatorSettings:
 
 
 async def watch(
-    cache: Cache, queue: WorkQueue[Key], settings: Settings, *, stopping: Callable[[], object]
+    cache: Cache, queue: WorkQueue[Key], settings: Settings, *, end: Callable[[], object]
 ) -> None:
-    """Watch until a signal ends the process, or until a watch cannot go on (that raises).
+    """Watch until cancelled, or until a watch cannot go on (that raises).
 
-    `stopping` is called as soon as the end begins.
+    `end` is what a signal is to call.
     """
-    await kopf.operator(
-        registry=registry(cache, queue, stopping),
+    others = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
+        registry=registry(cache, queue),
         settings=kopf_settings(),
         standalone=True,
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,
     )
+    # kopf has just taken the signals for itself. By one it would wait 5 s for whatever still runs,
+    # be it its own first look at the cluster's resources; cancelled, it ends at once.
+    when_told_to_end(end)
+    await kopf.run_tasks(tasks, ignored=others)

@@ -6,9 +6,9 @@ and says which in one line.
 
 import asyncio
 import logging
-import signal
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -36,6 +36,7 @@ from cijob_kube.environment import BadSetting
 from cijob_kube.errors import LeaseLost
 from cijob_kube.events import Events
 from cijob_kube.leases import Leadership
+from cijob_kube.signals import when_told_to_end
 
 logger = logging.getLogger(__name__)
 STORE_SECONDS = 2.0
@@ -94,9 +95,7 @@ async def run(settings: Settings) -> None:
                         _lead(leadership, tools, known, settings, beside=(notifier.run, events.run))
                     ),
                 ]
-                loop = asyncio.get_running_loop()
-                for number in (signal.SIGTERM, signal.SIGINT):
-                    loop.add_signal_handler(number, _end, work)
+                when_told_to_end(partial(_end, work))
             await leadership.release()
         finally:
             await runner.cleanup()
