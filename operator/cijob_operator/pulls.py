@@ -5,16 +5,11 @@ from anything else that a container waits for. Events are best effort and last a
 known is not said. No job is looked at because of one, and nothing waits for one.
 """
 
-import asyncio
-import logging
 import re
-from collections.abc import AsyncIterator, Iterable
-from typing import Any, Protocol
+from collections.abc import Iterable
 
-from cijob_kube.errors import ApiError, Gone
+from cijob_operator.eventstreams import Json, Stream, Watcher, hear
 
-logger = logging.getLogger(__name__)
-Json = dict[str, Any]
 PULLED = "involvedObject.kind=Pod,reason=Pulled"
 CONTAINERS = {"spec.containers{job}", "spec.containers{agent}", "spec.initContainers{agent}"}
 MOST_PODS = 10_000
@@ -26,12 +21,6 @@ _TOOK = re.compile(
 )
 _PART = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|[uµ]s|ns)")
 _SECONDS = {"h": 3600, "m": 60, "s": 1, "ms": 1e-3}  # of less there is nothing to say
-
-
-class Watcher(Protocol):
-    """Where Events come from: the API server, or a test's own."""
-
-    def watch(self, path: str, *, version: str, **query: str) -> AsyncIterator[Json]: ...
 
 
 class Pulls:
@@ -57,25 +46,10 @@ class Pulls:
 
 
 async def listen(api: Watcher, pulls: Pulls, namespaces: Iterable[str]) -> None:
-    """Hear of all pulls in these namespaces, or in all, for ever."""
-    paths = [f"/api/v1/namespaces/{name}/events" for name in namespaces] or ["/api/v1/events"]
-    async with asyncio.TaskGroup() as tasks:
-        for path in paths:
-            tasks.create_task(_listen(api, pulls, path))
-
-
-async def _listen(api: Watcher, pulls: Pulls, path: str) -> None:
-    version = ""  # first all that are there, which is an hour of them
-    while True:
-        try:
-            async for event in api.watch(path, version=version, fieldSelector=PULLED):
-                version = str(event["object"]["metadata"]["resourceVersion"])
-                pulls.take(event["object"])
-        except Gone:
-            version = ""
-        except ApiError as error:
-            logger.warning("pulls are not heard of: %s", error, extra={"path": path})
-            await asyncio.sleep(AGAIN_SECONDS)
+    """Hear of all pulls in these namespaces, or in all, for ever; first of the last hour's."""
+    query = {"fieldSelector": PULLED}
+    events = Stream("events", query, "pulls are not heard of", AGAIN_SECONDS)
+    await hear(api, events, namespaces, lambda event: pulls.take(event["object"]))
 
 
 def pull_seconds(message: str) -> float:

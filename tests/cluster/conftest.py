@@ -10,6 +10,7 @@ from pytest_kind import KindCluster
 from kit.chart import Release
 from kit.cluster import ROOT, Cluster, establish_resources, fresh_namespace, pod, terminated
 from kit.gateway import Minio, minio_program
+from kit.gitproject import Project, hosted_project
 from kit.installed import Installed, installation
 from kit.operator import Operator
 
@@ -81,6 +82,14 @@ def installed(
     """The product as its users have it, for all tests of the session."""
     with installation(cluster, tmp_path_factory.mktemp("home")) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def hosted(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A git server with a project, in a namespace of its own, for the tests of one module."""
+    folder = tmp_path_factory.mktemp("authority")
+    with hosted_project(installed.cluster, installed.namespace, folder) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 
 from kit.cluster import JOB_IMAGE
 from kit.gateway import service_account
-from kit.gitproject import Project, hosted_project
+from kit.gitproject import Project
 from kit.installed import Installed, forwarded
 from kit.operator import job
 
@@ -27,14 +27,6 @@ CREDENTIALS = {
 SHOWS = " ".join(f"${{{name}-unset}}" for name in CREDENTIALS)
 LASTS = "echo begun; trap 'exit 3' TERM; sleep 300 & wait"
 Asking = Callable[[str], tuple[int, dict[str, Any]]]
-
-
-@pytest.fixture(scope="module")
-def hosted(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """The server, in a namespace of its own."""
-    folder = tmp_path_factory.mktemp("authority")
-    with hosted_project(installed.cluster, installed.namespace, folder) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

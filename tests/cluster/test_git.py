@@ -4,23 +4,14 @@ The authority gets to agents and jobs as the chart's caBundle does, by the Confi
 """
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from kit.githost import SERVED
-from kit.gitproject import TOKEN, Project, hosted_project
+from kit.gitproject import TOKEN, Project
 from kit.installed import Installed
 from kit.operator import job
-
-
-@pytest.fixture(scope="module")
-def hosted(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """The server, in a namespace of its own."""
-    folder = tmp_path_factory.mktemp("authority")
-    with hosted_project(installed.cluster, installed.namespace, folder) as running:
-        yield running
 
 
 def finished(installed: Installed, name: str, **spec: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from kit.cluster import Cluster
 from kit.printers import Printer
-from kit.stages import LONG, Stage, said_by, staged
+from kit.stages import LONG, Stage, staged
 
 # Alone: a kubelet that has no time for its logs is another test.
 pytestmark = [pytest.mark.seam, pytest.mark.alone]
@@ -43,12 +43,7 @@ def test_a_log_that_is_rotated_again_and_again_is_whole_in_the_archive_and_on_a_
     stage: Stage, tmp_path: Path
 ) -> None:
     began = time.monotonic()
-    uid = stage.print("steady", STEADY)
-    screen = tmp_path / "screen"
-    following = stage.started("logs", "-f", "steady", screen=screen)
-    stage.send_on("steady", uid)
-    stage.until_rotated("steady", ROTATIONS, SECONDS)
-    written = stage.assert_whole("steady", uid, seconds=SECONDS)
-    assert following.wait(timeout=SECONDS) == 0, said_by(screen).read_text()
-    assert stage.shown("steady", screen) == written
+    written = stage.assert_followed_whole(
+        "steady", STEADY, ROTATIONS, screen=tmp_path / "screen", seconds=SECONDS
+    )
     stage.tell(f"{ROTATIONS} rotations and more", written, began)

@@ -15,20 +15,13 @@ import pytest
 
 from kit.cluster import Cluster
 from kit.githost import SERVED
-from kit.gitproject import Project, hosted_project
+from kit.gitproject import Project
 from kit.installed import Installed
 from kit.operator import job as manifest
 from kit.registryhost import serving
 
 PULL_SECONDS = 3
 HELD_SECONDS = 3
-
-
-@pytest.fixture(scope="module")
-def hosted(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    folder = tmp_path_factory.mktemp("authority")
-    with hosted_project(installed.cluster, installed.namespace, folder) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

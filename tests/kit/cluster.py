@@ -54,13 +54,13 @@ class Cluster:
         """Run a command of `hack/kind` for this cluster and return what it prints."""
         return self._kind(*words, f"--name={self.name}")
 
-    def in_node(self, *command: str) -> str:
+    def in_node(self, *command: str, stdin: str = "") -> str:
         """Run a command in the local cluster's node and return what it prints."""
-        return self._kind("exec", f"--name={self.name}", "--", *command)
+        return self._kind("exec", f"--name={self.name}", "--", *command, stdin=stdin)
 
-    def _kind(self, *words: str) -> str:
+    def _kind(self, *words: str, stdin: str = "") -> str:
         command = [str(ROOT / "hack" / "kind"), *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=180)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=180, input=stdin)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -13,11 +13,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Self
 
-import aiohttp
 from aiohttp import web
-from kubernetes.aio.client import Configuration
 
 from cijob_kube.api import Api
+from kit.apiserver import served
 from kit.kubelet import Entry, Writer
 
 PATH = "/api/v1/namespaces/{namespace}/pods/{pod}/log"
@@ -199,16 +198,7 @@ class LogServer:
                 return _refusal(404, NO_POD.format(request.match_info["pod"]))
             return await log.answer(request)
 
-        app = web.Application()
-        app.router.add_get(PATH, answer)
-        runner = web.AppRunner(app, shutdown_timeout=0.01, handler_cancellation=True)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = runner.addresses[0][:2]
-        connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(connector=connector) as session:
-            yield cls(Api(session, Configuration(host=f"http://{host}:{port}")), pods)
-        for log in logs:
-            log.exit()
-        await runner.cleanup()
+        async with served(answer, PATH) as api:
+            yield cls(api, pods)
+            for log in logs:
+                log.exit()

@@ -141,6 +141,19 @@ class Stage:
         assert self.read(name) == wanted
         return wanted
 
+    def assert_followed_whole(
+        self, name: str, printer: Printer, rotations: int, *, screen: Path, seconds: float
+    ) -> Account:
+        """A gated job through so many rotations: everywhere, and on a screen that follows it."""
+        uid = self.print(name, printer)
+        following = self.started("logs", "-f", name, screen=screen)
+        self.send_on(name, uid)
+        self.until_rotated(name, rotations, seconds)
+        written = self.assert_whole(name, uid, seconds=seconds)
+        assert following.wait(timeout=seconds) == 0, said_by(screen).read_text()
+        assert self.shown(name, screen) == written
+        return written
+
     def assert_losses_are_said(self, name: str, uid: str) -> None:
         """Nothing is there twice; what is missing is said in the status and at its place."""
         logs = self.archiver.archived(name)["logs"]

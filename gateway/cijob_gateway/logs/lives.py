@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Self
 
-from cijob_api.lines import LineId, Lines
+from cijob_api.lines import LineId
 from cijob_gateway.logs.leaps import Pulse
 from cijob_gateway.logs.readings import Reading, Steps, stop
 
@@ -42,10 +42,10 @@ class Live:
         """Begin to read."""
         return cls(reading, Steps(reading.lines()), after)
 
-    def come(self, lines: Lines) -> None:
-        """Lines came."""
+    def come(self, size: int) -> None:
+        """Lines of so many bytes came."""
         self.silences = 0
-        self.came += sum(map(len, lines.texts))
+        self.came += size
 
     def hear_out(self, ended: asyncio.Event, seconds: float) -> None:
         """Wait for the container's end and so long a silence; twice as long each time."""

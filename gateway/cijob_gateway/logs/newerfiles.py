@@ -96,9 +96,9 @@ class NewerFiles:
         """Begin to read the next file; the caller closes it. Raises IndexError."""
         return self._files.popleft()
 
-    def come(self, lines: Lines, last: LineId | None) -> None:
-        """Behind the line `last` these came; it may be time to look for a newer file."""
-        self._came += sum(map(len, lines.texts)) + _MARK * len(lines)
+    def come(self, size: int, lines: int, last: LineId | None) -> None:
+        """So many lines, of so many bytes, came up to the line `last`: is there a newer file?"""
+        self._came += size + _MARK * lines
         if last is None or self._looking or self._came < self._pace.look_bytes:
             return
         if monotonic() - self._looked_at >= self._pace.look:

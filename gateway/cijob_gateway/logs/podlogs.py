@@ -94,17 +94,13 @@ class PodLog:
             async for item in items:
                 yield item
 
-    async def read_to_end(self) -> AsyncGenerator[Batch | Gap]:
+    def read_to_end(self) -> AsyncGenerator[Batch | Gap]:
         """Everything of a container that has ended."""
-        async with aclosing(self._now.read_to_end()) as items:
-            async for item in items:
-                yield item
+        return self._now.read_to_end()
 
-    async def read_once(self) -> AsyncGenerator[Batch | Gap]:
+    def read_once(self) -> AsyncGenerator[Batch | Gap]:
         """What is there now, complete lines only; a gap where the last line is not found."""
-        async with aclosing(self._now.read_once()) as items:
-            async for item in items:
-                yield item
+        return self._now.read_once()
 
     async def pause(self) -> None:
         """Wait a little, longer each time that nothing came; the container's end ends it."""
@@ -187,7 +183,8 @@ class PodLog:
         leaps = live.pulse.leaps(lines, self._pace.now(), found=live.reading.resume.found)
         if not lines:
             return
-        live.come(lines)
+        size = sum(map(len, lines.texts))
+        live.come(size)
         self._newer.admit(self.last)
         guarded = self._newer and self._newer.next.is_next
         end = self._newer.leap(lines, self._mark.place.text or b"")
@@ -195,7 +192,7 @@ class PodLog:
             async for item in items:
                 yield item
         await self._newer.clean()
-        self._newer.come(lines, self.last)
+        self._newer.come(size, len(lines), self.last)
         live.over = end is not None or not self._mark.place.after
 
     async def _pass(self, lines: Lines, leaps: list[int]) -> AsyncGenerator[Batch | Gap]:

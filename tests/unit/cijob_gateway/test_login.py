@@ -4,14 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
-from kubernetes.aio.client import Configuration
 
 from cijob_gateway.errors import Forbidden, NotFound, Unauthenticated
 from cijob_gateway.login import LOCAL, REMEMBERED_SECONDS, Login, Right
-from cijob_kube.api import Api
+from kit.apiserver import served
 
 # token: the audiences it is for; none is the API server's own
 TOKENS = {"ours": "cijob-gateway", "kubectls": "", "agents": "cijob-agent"}
@@ -46,18 +44,8 @@ class Server:
 def run(test: Callable[[Server, Login, list[float]], Awaitable[None]]) -> None:
     async def main() -> None:
         server, clock = Server(), [0.0]
-        app = web.Application()
-        app.router.add_post("/{tail:.*}", server.handle)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-        configuration = Configuration(host=f"http://127.0.0.1:{port}")
-        async with aiohttp.ClientSession() as session:
-            api = Api(session, configuration)
+        async with served(server.handle) as api:
             await test(server, Login(api, required=True, monotonic=lambda: clock[0]), clock)
-        await runner.cleanup()
 
     asyncio.run(main())
 

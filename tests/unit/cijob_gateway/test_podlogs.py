@@ -419,6 +419,14 @@ def close(count: int, start: int, second: int = 0) -> list[Entry]:
     ]
 
 
+async def fall_behind(logs: PodLogs, found: Reader, *files: list[Entry]) -> None:
+    """The log is rotated twice while its slow follow is in the first file."""
+    logs.give(3)
+    await logs.until(lambda: len(found.ids) == 5 and looks(logs) > 0)
+    for file in files:
+        await begin_file(logs, found, *file)
+
+
 @pytest.mark.parametrize("silent_seconds", [0, 60])
 def test_a_follow_that_is_two_files_behind_loses_nothing(silent_seconds: int) -> None:
     written = [close(50, 50 * number, number * silent_seconds) for number in range(4)]
@@ -426,10 +434,7 @@ def test_a_follow_that_is_two_files_behind_loses_nothing(silent_seconds: int) ->
     logs.write(*written[0])
 
     async def script(logs: PodLogs, found: Reader) -> None:
-        logs.give(3)
-        await logs.until(lambda: len(found.ids) == 5 and looks(logs) > 0)
-        await begin_file(logs, found, *written[1])
-        await begin_file(logs, found, *written[2])
+        await fall_behind(logs, found, written[1], written[2])
         assert len(found.ids) < 10
         logs.give(1000)
         await logs.until(lambda: len(found.ids) == 150)
@@ -493,10 +498,7 @@ def test_a_container_that_ends_while_its_follow_is_files_behind_is_read_to_its_e
     logs.write(*written[0])
 
     async def script(logs: PodLogs, found: Reader) -> None:
-        logs.give(3)
-        await logs.until(lambda: len(found.ids) == 5 and looks(logs) > 0)
-        await begin_file(logs, found, *written[1])
-        await begin_file(logs, found, *written[2])
+        await fall_behind(logs, found, written[1], written[2])
         await ends(logs, found)
         logs.give(1000)
 

@@ -6,13 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
-import aiohttp
 from aiohttp import web
-from kubernetes.aio.client import Configuration
 
 from cijob_api.objects import CIJob
 from cijob_gateway.watches import Watch
-from cijob_kube.api import Api
+from kit.apiserver import served
 
 Json = dict[str, Any]
 
@@ -57,16 +55,8 @@ class Server:
 
 @asynccontextmanager
 async def watching(server: Server) -> AsyncIterator[Watch[CIJob]]:
-    app = web.Application()
-    app.router.add_get("/{tail:.*}", server.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-    configuration = Configuration(host=f"http://127.0.0.1:{port}")
-    async with aiohttp.ClientSession() as session:
-        watch = Watch(Api(session, configuration), CIJob, "cijobs", ["team"])
+    async with served(server.handle) as api:
+        watch = Watch(api, CIJob, "cijobs", ["team"])
         running = asyncio.create_task(watch.run())
         try:
             async with asyncio.timeout(10):
@@ -74,9 +64,6 @@ async def watching(server: Server) -> AsyncIterator[Watch[CIJob]]:
         finally:
             running.cancel()
             await asyncio.wait({running})
-            for _ in range(1 + server.lists):  # its handlers of watches still wait
-                server.events.put_nowait(None)
-    await runner.cleanup()
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -2,13 +2,12 @@
 
 import asyncio
 
-import aiohttp
 import pytest
 import uvloop
 from aiohttp import web
-from kubernetes.aio.client import Configuration
 
-from cijob_kube.api import GATHER_BYTES, Api
+from cijob_kube.api import GATHER_BYTES
+from kit.apiserver import served
 
 pytestmark = pytest.mark.process
 PIECE = b"x" * 100
@@ -28,23 +27,12 @@ async def streamed(pieces: int, gather: float) -> tuple[bytes, int]:
         await response.write(b"the last")
         return response
 
-    app = web.Application()
-    app.router.add_get("/log", answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.01)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
     body, chunks = b"", 0
-    try:
-        async with aiohttp.ClientSession() as session, asyncio.timeout(20):
-            api = Api(session, Configuration(host=f"http://{host}:{port}"))
-            async for chunk in api.stream("/log", {}, gather=gather):
-                body, chunks = body + chunk, chunks + 1
-                if len(body) >= pieces * len(PIECE):
-                    read.set()
-    finally:
-        await runner.cleanup()
+    async with served(answer, "/log") as api, asyncio.timeout(20):
+        async for chunk in api.stream("/log", {}, gather=gather):
+            body, chunks = body + chunk, chunks + 1
+            if len(body) >= pieces * len(PIECE):
+                read.set()
     return body, chunks
 
 

@@ -6,19 +6,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
-import aiohttp
-import pytest
 from aiohttp import web
-from kubernetes.aio.client import Configuration
 
-from cijob_kube.api import Api
-from cijob_operator import podwatch
 from cijob_operator.cache import Cache, Key
 from cijob_operator.podwatch import watch_pods
 from cijob_operator.workqueue import WorkQueue
+from kit.apiserver import served
 
 Json = dict[str, Any]
-GONE: Json = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old"}}
 
 
 def pod(version: int, phase: str = "Pending") -> Json:
@@ -61,16 +56,7 @@ def watching(test: Callable[[Scene], Awaitable[None]]) -> None:
 
     async def main() -> None:
         scene = Scene()
-        app = web.Application()
-        app.router.add_get("/{tail:.*}", scene.handle)
-        runner = web.AppRunner(app, shutdown_timeout=0)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-        configuration = Configuration(host=f"http://127.0.0.1:{port}")
-        async with aiohttp.ClientSession() as session, asyncio.timeout(20):
-            api = Api(session, configuration)
+        async with served(scene.handle) as api, asyncio.timeout(20):
             running = asyncio.create_task(watch_pods(api, scene.cache, scene.queue, ["team"]))
             try:
                 await test(scene)
@@ -79,7 +65,6 @@ def watching(test: Callable[[Scene], Awaitable[None]]) -> None:
                 running.cancel()
                 with suppress(asyncio.CancelledError):
                     await running
-        await runner.cleanup()
 
     asyncio.run(main())
 
@@ -106,37 +91,5 @@ def test_a_pod_whose_job_nobody_knows_is_forgotten_when_it_goes() -> None:
         scene.tell("DELETED", pod(6))
         assert await scene.news() == ("team", "tests")
         assert not scene.cache.pods
-
-    watching(test)
-
-
-@pytest.mark.parametrize(
-    ("end", "asked"), [(None, ["", "5"]), (GONE, ["", ""])], ids=["cut off", "too old"]
-)
-def test_it_goes_on_where_it_was_or_from_the_beginning(end: Json | None, asked: list[str]) -> None:
-    async def test(scene: Scene) -> None:
-        scene.tell("ADDED", pod(5))
-        await scene.news()
-        scene.says.put_nowait(end)
-        if end:
-            scene.says.put_nowait(None)
-        scene.tell("ADDED", pod(5))
-        scene.tell("MODIFIED", pod(7))
-        await scene.news()
-        assert scene.cache.pods["team", "tests-1"].version == 7
-        assert [version for _, _, version in scene.asked] == asked
-
-    watching(test)
-
-
-def test_a_server_that_is_away_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(podwatch, "AGAIN_SECONDS", 0)
-
-    async def test(scene: Scene) -> None:
-        busy: Json = {"type": "ERROR", "object": {"kind": "Status", "code": 503}}
-        scene.says.put_nowait(busy)
-        scene.says.put_nowait(None)
-        scene.tell("ADDED", pod(5))
-        assert await scene.news() == ("team", "tests")
 
     watching(test)
