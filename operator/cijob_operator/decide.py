@@ -19,6 +19,7 @@ from cijob_operator import statuses
 from cijob_operator.closing import backoff_due, clean_up, close, close_lost, end_rest, finish
 from cijob_operator.collecting import awaited, known_end, with_missing
 from cijob_operator.decisions import Decision, Observation, Policy, Stop
+from cijob_operator.groups import member_of
 from cijob_operator.podspecs import pod as pod_manifest
 from cijob_operator.podviews import PodView
 from cijob_operator.starts import start_deadline, start_failure, start_wait, timed_out
@@ -166,7 +167,8 @@ def _wait(
     elif said_at:
         moments.append(said_at)
     again = min(moments) if moments else None
-    return Decision(status=status, wants=wants, again=again)
+    stays = None if wants else member_of(seen)
+    return Decision(status=status, wants=wants, stays=stays, again=again)
 
 
 def _capacity_due(seen: Observation, waited: float, now: datetime) -> datetime | None:

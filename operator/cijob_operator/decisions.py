@@ -84,6 +84,7 @@ class Decision:
     delete_pods: tuple[PodView, ...] = ()
     delete_job: bool = False
     wants: Waiting | None = None  # it could start now, if it were admitted
+    stays: Waiting | None = None  # it could not, and is of its group all the same
     holds_place: bool = False  # its containers run, or are about to
     collecting: Collecting | None = None  # wait for results; the containers have ended
     again: datetime | None = None  # look again then, at the latest

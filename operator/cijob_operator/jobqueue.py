@@ -11,6 +11,7 @@ from cijob_api.admission import admit, seconds, standing
 from cijob_api.fitting import Pools, capacities
 from cijob_api.objects import CIJob
 from cijob_api.places import Floor, Holding, Placed, Tally, Tenant, Waiting, take_turns
+from cijob_operator.groups import Groups
 from cijob_operator.podviews import PodView
 from cijob_operator.statuses import pool_of
 
@@ -32,7 +33,7 @@ class JobQueue:
         self._passed_over: set[Key] = set()
         self._admitted: dict[Key, Placed] = {}  # may start; their Pods are not created yet
         self._holding: dict[Key, Holding] = {}  # their containers run
-        self._groups: dict[tuple[str, str], dict[Key, Waiting | Holding]] = {}
+        self._groups = Groups(look)
         self._turns: dict[Tenant, float] = {}
         self._tally: Tally | None = None
 
@@ -41,13 +42,12 @@ class JobQueue:
         placed = self._admitted.get(key)
         if placed and placed.pool in job.pools:
             return False  # admitted since it was looked at
-        before = self._own(key)
-        if before and before.group != job.group:  # its template changed
-            self._leave(key)
         freed = self._free(key)
+        # It may fit elsewhere by now, or run into other limits.
+        changed = self._waiting.get(key) != job
         self._waiting[key] = job
-        self._join(key, job)
-        return freed or key not in self._passed_over
+        self._groups.join(key, job)
+        return freed or changed or key not in self._passed_over
 
     def hold(self, key: Key, holding: Holding) -> None:
         """A job's containers run, or are about to."""
@@ -56,15 +56,25 @@ class JobQueue:
         if self._holding.get(key) != holding:
             self._holding[key] = holding
             self._tally = None
-            self._join(key, holding)
+            self._groups.join(key, holding)
 
     def is_admitted(self, key: Key) -> bool:
         """Whether a job may start, and has no Pod yet."""
         return key in self._admitted
 
+    def stay(self, key: Key, job: Waiting | None) -> bool:
+        """A job can neither start nor runs, and is not over; whether it held a place.
+
+        It stays in its group, as `job` if that is given.
+        """
+        if job:
+            self._groups.join(key, job)
+        self._stop_waiting(key)
+        return self._free(key)
+
     def let_go(self, key: Key) -> bool:
-        """A job neither waits nor runs; whether it held a place."""
-        self._leave(key)
+        """A job is over, or gone; whether it held a place."""
+        self._groups.leave(key)
         self._stop_waiting(key)
         return self._free(key)
 
@@ -104,15 +114,7 @@ class JobQueue:
 
     def superseded_by(self, key: Key) -> str:
         """The newest job that takes this one's place in its group; empty for none."""
-        own = self._own(key)
-        if own is None or not own.group:
-            return ""
-        newer = [
-            (other.since, other.name)
-            for other in self._groups.get((own.namespace, own.group), {}).values()
-            if other.supersedes and (other.since, other.name) > (own.since, own.name)
-        ]
-        return max(newer)[1] if newer else ""
+        return self._groups.superseded_by(key)
 
     def counts(self, pool: str) -> tuple[int, int]:
         """How many hold a place of a pool, and how many wait that could have one."""
@@ -128,10 +130,6 @@ class JobQueue:
                     job.namespace, job.name, one.pool, submitter=job.submitter, group=job.group
                 )
 
-    def _own(self, key: Key) -> Waiting | Holding | None:
-        placed = self._admitted.get(key)
-        return self._holding.get(key) or self._waiting.get(key) or (placed.job if placed else None)
-
     def _stop_waiting(self, key: Key) -> None:
         self._waiting.pop(key, None)
         self._passed_over.discard(key)
@@ -143,29 +141,6 @@ class JobQueue:
         if held:
             self._tally = None
         return held
-
-    def _join(self, key: Key, job: Waiting | Holding) -> None:
-        """Remember a job's group, and look at whom it supersedes, and at itself if it is."""
-        if not job.group:
-            return
-        members = self._groups.setdefault((job.namespace, job.group), {})
-        known = key in members
-        members[key] = job
-        if known:
-            return
-        if job.supersedes:
-            for other in members.keys() - {key}:
-                self._look(other)
-        if self.superseded_by(key):
-            self._look(key)
-
-    def _leave(self, key: Key) -> None:
-        own = self._own(key)
-        for group in [(own.namespace, own.group)] if own and own.group else []:
-            members = self._groups.get(group, {})
-            members.pop(key, None)
-            if not members:
-                self._groups.pop(group, None)
 
 
 def holding_of(job: CIJob, pod: PodView) -> Holding:

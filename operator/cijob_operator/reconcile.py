@@ -199,8 +199,10 @@ class Reconciler:
         key = job.key
         if decision.wants:
             return self._jobs.want(key, decision.wants)
-        if obstacle or not decision.holds_place:
+        if _is_over(job, decision):
             return self._jobs.let_go(key)
+        if obstacle or not decision.holds_place:
+            return self._jobs.stay(key, decision.stays)
         living = [p for p in self._cache.pods_of(key, job.metadata.uid) if not p.is_over]
         if living and (decision.create or not self._jobs.is_admitted(key)):
             self._jobs.hold(key, holding_of(job, living[-1]))
@@ -233,6 +235,13 @@ class Reconciler:
     @staticmethod
     def _has_acted(decision: Decision) -> bool:
         return bool(decision.status or decision.create or decision.stops or decision.delete_pods)
+
+
+def _is_over(job: CIJob, decision: Decision) -> bool:
+    """Whether a job will have no place any more."""
+    if job.metadata.deletion_timestamp:
+        return not decision.holds_place
+    return (decision.status or job.status).phase.is_final
 
 
 def count_phases(cache: Cache) -> dict[str, int]:

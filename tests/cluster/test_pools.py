@@ -226,6 +226,20 @@ def test_a_newer_job_supersedes_those_of_its_group(own: Operator) -> None:
     assert own.status("2-waits")["message"] == "job 3-newest of its group took its place"
 
 
+def test_an_older_one_does_not_come_back_after_a_newer_one_is_done(own: Operator) -> None:
+    """It fails, and would be tried again after a while; the newer one does not last that long."""
+    group = {"concurrency": {"group": "deploy", "supersede": True}}
+    own.submit("1-fails", script="exit 1", retry={"limit": 1, "backoffSeconds": 20}, **group)
+    own.submit("2-held", script="true", suspend=True, **group)
+    own.until_reason("2-held", "Suspended")
+    own.until_reason("1-fails", "BackingOff")
+    own.submit("3-newest", script="true", **group)
+    assert own.finished("3-newest")["reason"] == "Completed"
+    for name, attempts in (("1-fails", 1), ("2-held", 0)):
+        assert own.finished(name)["reason"] == "Superseded"
+        assert len(own.pods_ever(name)) == attempts
+
+
 def test_killed_in_the_middle_of_a_hundred_admissions_no_limit_is_passed(
     own: Operator, pools: Pools, fake_nodes: dict[str, str]
 ) -> None:

@@ -21,6 +21,7 @@ from unit.cijob_operator.builders import (
     pod,
     starting,
     status_of,
+    template,
     wanted,
 )
 
@@ -88,6 +89,44 @@ def test_a_backoff_is_no_wait_in_the_queue() -> None:
 def test_a_backoff_outlives_a_suspension() -> None:
     status = backing_off(since=2, own=1) | {"reason": "Suspended", "waited": {"seconds": 2}}
     assert look(job(retry={"limit": 1}, status=status), admitted=True).create is None
+
+
+# -- groups: whoever is not over may be superseded --------------------------------------------
+
+TAKES: dict[str, Any] = {"concurrency": {"group": "deploy", "supersede": True}}
+QUOTA = Obstacle(Reason.QUOTA_EXCEEDED, "exceeded quota", after(15))
+
+
+@pytest.mark.parametrize(
+    ("decision", "takes"),
+    [
+        (look(job(suspend=True, **TAKES)), False),
+        (look(job(template="none", **TAKES)), False),
+        (look(job(pool="moon", **TAKES)), False),
+        (look(job(retry={"limit": 1}, status=backing_off(own=1), **TAKES)), True),
+        (look(job(suspend=True, status=backing_off(own=1), **TAKES)), True),
+        (look(job(**TAKES), admitted=True, obstacle=QUOTA), True),
+    ],
+)
+def test_who_cannot_start_stays_in_its_group_and_supersedes_once_it_had_its_turn(
+    decision: Decision, *, takes: bool
+) -> None:
+    assert decision.wants is None
+    assert decision.stays
+    assert (decision.stays.group, decision.stays.pools) == ("deploy", ())
+    assert decision.stays.supersedes == takes
+
+
+def test_the_group_of_a_template_counts_too() -> None:
+    decision = look(job(suspend=True, template="python"), template=template(**TAKES))
+    assert decision.stays
+    assert decision.stays.group == "deploy"
+
+
+def test_one_that_backs_off_ends_when_it_is_superseded() -> None:
+    waits = job(retry={"limit": 1}, status=backing_off(own=1), **TAKES)
+    status = status_of(look(waits, superseded_by="newer"))
+    assert (status.phase, status.reason) == (Phase.CANCELLED, Reason.SUPERSEDED)
 
 
 # -- quiet starts -----------------------------------------------------------------------------

@@ -116,6 +116,25 @@ def test_a_pool_counts_who_holds_and_who_could() -> None:
     assert queue.counts("p") == (1, 1)
 
 
+def test_one_that_fits_elsewhere_now_is_looked_at_with_the_queue_again() -> None:
+    queue = Queue(places=0)
+    queue.want(A, waits(A))
+    queue.admit(NOW)
+    queue.now_there = {**queue.now_there, "q": CIPoolSpec(max_concurrent=1)}
+    assert queue.want(A, waits(A, pools=("q",)))
+    queue.admit(NOW)
+    assert queue.place(A) == "q"
+
+
+@pytest.mark.parametrize("what", [{"priority": 1}, {"group": "g"}, {"submitter": "ann"}])
+def test_so_is_one_whose_turn_or_limit_may_be_another(what: dict[str, Any]) -> None:
+    queue = Queue(places=0)
+    queue.want(A, waits(A))
+    queue.admit(NOW)
+    assert queue.want(A, waits(A, **what))
+    assert not queue.want(A, waits(A, **what))
+
+
 # -- groups ------------------------------------------------------------------------------------
 
 GROUP: dict[str, Any] = {"group": "deploy"}
@@ -173,6 +192,25 @@ def test_who_is_admitted_or_runs_is_still_of_its_group() -> None:
     assert queue.superseded_by(A) == "b"
     queue.hold(B, holds(B, **TAKES))
     assert queue.superseded_by(A) == "b"
+
+
+@pytest.mark.parametrize("told", [None, waits(A, **GROUP, pools=())])
+def test_who_can_neither_start_nor_runs_is_still_of_its_group(told: Waiting | None) -> None:
+    queue = Queue()
+    queue.hold(A, holds(A, **GROUP))
+    assert queue.stay(A, told)  # it backs off
+    assert queue.counts("p") == (0, 0)
+    queue.want(B, waits(B, **TAKES))
+    assert queue.looked_at == [A]
+    assert queue.superseded_by(A) == "b"
+
+
+def test_who_has_ended_is_not() -> None:
+    queue = Queue()
+    queue.hold(A, holds(A, **GROUP))
+    queue.let_go(A)
+    queue.want(B, waits(B, **TAKES))
+    assert queue.looked_at == []
 
 
 def test_a_job_whose_template_changed_its_group_leaves_the_old_one() -> None:
