@@ -22,6 +22,7 @@ from cijob_gateway.store import Store
 
 MOST_ARTIFACTS = 64
 MOST_REPORTS = 100
+MOST_WORDS = 16_384  # characters of what is missing
 
 
 class _Said(BaseModel):
@@ -41,7 +42,7 @@ class Report(_Said):
     """One JUnit report."""
 
     number: Annotated[int, Field(ge=0, lt=MOST_REPORTS)]
-    path: Short = Field(description="Where it was in the workspace.")
+    path: Short = Field(description="Where it was in the workspace; a long one without its middle.")
     size_bytes: Bytes
 
 
@@ -52,7 +53,9 @@ class Collected(_Said):
     artifacts: list[Artifact] = Field(default=[], max_length=MOST_ARTIFACTS)
     reports: list[Report] = Field(default=[], max_length=MOST_REPORTS)
     state: CollectionState
-    message: str = Field(default="", max_length=16_384, description="What is missing, if anything.")
+    message: str = Field(
+        default="", max_length=MOST_WORDS, description="What is missing, if anything."
+    )
     fetch_seconds: Count = Field(default=0, description="How long its command waited for a source.")
 
 

@@ -16,6 +16,7 @@ from cijob_api.statuses import TestResult as Tests
 from cijob_api.trimming import GATEWAY_BYTES, shorten, trim_status
 from cijob_gateway import metrics
 from cijob_gateway.artifacts import (
+    MOST_WORDS,
     Collected,
     Report,
     artifacts_prefix,
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 MESSAGE_CHARACTERS = 1000
 # Reports are read in threads, one of each job in memory at a time.
 AT_A_TIME = asyncio.Semaphore(4)
+# By job and reports: an agent that was not answered in time asks again, and so do people.
+_READING: dict[tuple[str, str], asyncio.Task[Parsed]] = {}
 
 
 async def finish(api: Api, store: Store, job: CIJob, said: Collected) -> Json:
@@ -57,9 +60,28 @@ async def finish(api: Api, store: Store, job: CIJob, said: Collected) -> Json:
 
 
 async def read_reports(store: Store, job: CIJob, kept: Collected) -> Parsed:
-    """What all reports of an attempt say together. Raises Down."""
+    """What all reports of an attempt say together. Raises Down.
+
+    Whoever asks while they are being read gets the same answer. Nobody who gives up waiting ends
+    it: the thread would go on, and the next who asked would begin another.
+    """
     if not kept.reports:
         return Parsed(None, (), ())
+    key = (job.metadata.uid, kept.model_dump_json(include={"attempt", "reports"}))
+    task = _READING.get(key)
+    if task is None:
+
+        def ended(task: asyncio.Task[Parsed]) -> None:
+            del _READING[key]
+            if not task.cancelled():
+                task.exception()  # asked for, perhaps, by nobody who is still there
+
+        task = _READING[key] = asyncio.create_task(_read(store, job, kept))
+        task.add_done_callback(ended)
+    return await asyncio.shield(task)
+
+
+async def _read(store: Store, job: CIJob, kept: Collected) -> Parsed:
     loop = asyncio.get_running_loop()
 
     def contents() -> Iterator[tuple[str, bytes]]:
@@ -91,7 +113,8 @@ async def _is_there(store: Store, job: CIJob, said: Collected, report: Report) -
 
 def _with_trouble(kept: Collected, words: str) -> Collected:
     state = CollectionState.PARTIAL if kept.state == CollectionState.COMPLETE else kept.state
-    message = "; ".join(filter(None, (kept.message, words)))
+    # A list with more words could not be read again, and with them the artifacts would be lost.
+    message = shorten("; ".join(filter(None, (kept.message, words))), MOST_WORDS)
     return kept.model_copy(update={"state": state, "message": message})
 
 

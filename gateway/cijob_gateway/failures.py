@@ -1,4 +1,4 @@
-"""Every test of a job that failed, from its reports in the bucket, and a job of only these.
+"""The tests of a job that failed, from its reports in the bucket, and a job of only these.
 
 Called by the routes. The status has the first failures only, with their words cut short.
 """
@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 5
 
 
 async def all_failures(store: Store, job: CIJob) -> list[Failed]:
-    """Every failure of the attempt that was collected last. Raises Down."""
+    """The failures of the attempt that was collected last, 10,000 at most. Raises Down."""
     tests = job.status.results.tests if job.status.results else None
     if not tests or not (tests.failed or tests.errors):
         return []
@@ -45,7 +45,13 @@ async def failed_only(parts: Parts, job: CIJob, spec: Json) -> tuple[Json, int]:
 
     Raises BadRequest with what to do instead, Down.
     """
-    node_ids = _node_ids(await all_failures(parts.store, job))
+    failures = await all_failures(parts.store, job)
+    if not _are_all(job, failures):
+        raise BadRequest(
+            f"only {len(failures)} of the tests that failed in job {job.metadata.name} are known by"
+            " name; run the whole job again, without --failed"
+        )
+    node_ids = _node_ids(failures)
     if not node_ids:
         raise BadRequest(
             f"of job {job.metadata.name} no failed test is known by a name that pytest takes; "
@@ -58,9 +64,16 @@ def can_retry(parts: Parts, job: CIJob, failures: list[Failed]) -> bool:
     """Whether `failed_only` would do it."""
     try:
         node_ids = _node_ids(failures)
-        return bool(node_ids and only({}, _recipe(parts, job), node_ids))
+        known = node_ids and _are_all(job, failures)
+        return bool(known and only({}, _recipe(parts, job), node_ids))
     except BadRequest:
         return False
+
+
+def _are_all(job: CIJob, failures: list[Failed]) -> bool:
+    """Whether none is missing: of very many the names are not kept."""
+    tests = job.status.results.tests if job.status.results else None
+    return not tests or (tests.failed or 0) + (tests.errors or 0) <= len(failures)
 
 
 def _node_ids(failures: list[Failed]) -> list[str]:

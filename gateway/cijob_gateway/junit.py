@@ -44,6 +44,11 @@ class Limits:
     depth: int = 32  # suites in suites
     text: int = 8000  # characters of a name, a message or a body
     cases: int = 200_000
+    marks: int = 2_000_000  # elements and attributes: each costs its time, whatever it says
+    # The parser remembers every name; dialects have some fifty.
+    names: int = 1000
+    # One tag, comment or value: it is in memory, and begun anew with each portion that comes.
+    mark_bytes: int = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -87,12 +92,19 @@ class Reading:
         self._text: list[str] | None = None  # of the failure that is open
         self._room = 0
         self._done: list[Case] = []
-        self._cases = 0
+        self._names: set[str] = set()
+        self._silent_bytes = 0  # since the parser has called
+        self.cases = 0  # so far
+        self.marks = 0
 
     def feed(self, portion: bytes) -> list[Case]:
         """More of it. Raises Malformed; `rest` then has the cases before the fault."""
+        self._silent_bytes += len(portion)
         with _as_malformed():
             self._parser.feed(portion)
+        if self._silent_bytes > self._limits.mark_bytes:
+            most = self._limits.mark_bytes // 1024
+            raise Malformed(f"it has a tag or a comment of more than {most} KiB")
         return self.rest()
 
     def finish(self) -> list[Case]:
@@ -100,7 +112,7 @@ class Reading:
         try:
             self._parser.close()
         except ParseError:  # whoever wrote it was stopped
-            words = f"it breaks off after {self._cases} cases" if self._stack else "it is empty"
+            words = f"it breaks off after {self.cases} cases" if self._stack else "it is empty"
             raise Malformed(words) from None
         return self.rest()
 
@@ -113,6 +125,7 @@ class Reading:
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """An element begins."""
+        self._count(tag, attributes)
         tag = _local(tag)
         if not self._stack and tag not in ROOTS:
             raise Malformed(f"it is no JUnit: it begins with <{tag[:40]}>")
@@ -123,33 +136,49 @@ class Reading:
         if tag == "testsuite":
             self._files.append(cut.get("file") or (self._files[-1] if self._files else ""))
         elif tag == "testcase":
+            if self.cases >= self._limits.cases:
+                raise Malformed(f"only its first {self.cases} cases were read")
             self._case = _Open(cut, self._files[-1] if self._files else "")
         elif self._case:
             self._begin_inside(self._case, tag, cut)
 
     def data(self, text: str) -> None:
         """Text; kept only of a failure, and so much of it."""
+        self._silent_bytes = 0
         if self._text is not None and self._room > 0:
             self._text.append(text[: self._room])
             self._room -= len(text)
 
     def end(self, tag: str) -> None:
         """An element ends."""
+        self._silent_bytes = 0
         tag = self._stack.pop()
         if tag == "testsuite":
             self._files.pop()
         elif tag == "testcase" and self._case:
             self._done.append(_case(self._case))
             self._case = None
-            self._cases += 1
-            if self._cases >= self._limits.cases:
-                raise Malformed(f"only the first {self._limits.cases} cases were read")
+            self.cases += 1
         elif tag in _OUTCOMES and self._case and self._text is not None:
             self._case.body = self._case.body or "".join(self._text)
             self._text = None
 
     def close(self) -> None:
         """The document ends."""
+
+    def _count(self, tag: str, attributes: dict[str, str]) -> None:
+        """Raises Malformed where there is more than is read."""
+        self._silent_bytes = 0
+        self.marks += 1 + len(attributes)
+        self._names.add(tag)
+        self._names.update(attributes)
+        if self.marks > self._limits.marks:
+            most = f"{self._limits.marks} elements and attributes"
+            raise Malformed(f"only its first {self.cases} cases were read: it has more than {most}")
+        if len(self._names) > self._limits.names:
+            raise Malformed(
+                f"it has more than {self._limits.names} names of elements and attributes"
+            )
 
     def _begin_inside(self, case: _Open, tag: str, said: dict[str, str]) -> None:
         if tag == "property" and len(case.properties) < self._limits.depth:

@@ -1,14 +1,15 @@
 """What a job's tests said, from its JUnit reports: counts, the first failures, all that failed.
 
 Pure. Called at the end of a collection, whose status patch it fills, and by the routes that need
-every failure. It takes seconds for the largest reports: call it in a thread. What cannot be read is
-words for people, never an error: the verdict of a job does not depend on its reports.
+every failure. It takes seconds for the largest reports: call it in a thread. All reports of a job
+together are bounded, since any job may say anything. What cannot be read is words for people, never
+an error: the verdict of a job does not depend on its reports.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from cijob_api.statuses import TestFailure, TestResult
@@ -23,17 +24,20 @@ MIB = 1024 * 1024
 # As runners that know no message of their own fill in the attribute.
 _SAYS_NOTHING = re.compile(r"(failed|failure|error|collection failure)?\.?", re.IGNORECASE)
 _ASSERTION = re.compile(r"^E {3}(.*)$", re.MULTILINE)  # pytest's mark, in its tracebacks
-_PLACE = re.compile(r"^\s*([\w./\\-]+\.\w+):(\d{1,9}):", re.MULTILINE | re.ASCII)
+# Not \s at its begin: lines that are empty would be looked through again from each of them.
+_PLACE = re.compile(r"^[ \t]*([\w./\\-]+\.\w+):(\d{1,9}):", re.MULTILINE | re.ASCII)
 
 
 @dataclass(frozen=True)
 class Most:
-    """How much of all reports of a job is read."""
+    """How much of all reports of a job is read; `together.cases` and `.marks` are of all, too."""
 
     report_bytes: int = 16 * MIB
     bytes: int = 64 * MIB
+    failures: int = 10_000  # that are kept by name; the others are counted
+    characters: int = 4_000_000  # of what is kept
     messages: int = 100  # failures that keep their words; the others keep their names
-    of_a_report: Limits = field(default_factory=Limits)
+    together: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Parsed:
     """What the reports of one attempt say together."""
 
     tests: TestResult | None  # None: there was none
-    failures: tuple[Failed, ...]  # all of them, in the order of the reports
+    failures: tuple[Failed, ...]  # the first of them, in the order of the reports
     trouble: tuple[str, ...]  # what could not be read: a sentence for each report
 
     @property
@@ -63,22 +67,65 @@ class Parsed:
 
 def parse(files: Iterable[tuple[str, bytes | BinaryIO]], most: Most | None = None) -> Parsed:
     """Read reports, each with its name. Raises nothing but what reading a file raises."""
-    most = most or Most()
-    counts: Counter[Outcome] = Counter()
-    failures: list[Failed] = []
-    trouble: list[str] = []
-    room = most.bytes
+    told = _Told(most or Most())
     for name, content in files:
-        left = _Portions(content, min(most.report_bytes, room))
+        if told.is_full:  # without asking for the others: each is in memory whole
+            told.trouble.append(f"{name} and those behind it were not read: {told.limits}")
+            break
+        told.take(name, content)
+    return Parsed(_result(told.counts, told.failures), tuple(told.failures), tuple(told.trouble))
+
+
+class _Told:
+    """What the reports have said so far, and how much more is listened to."""
+
+    def __init__(self, most: Most) -> None:
+        self._most = most
+        self._left = most.together
+        self._bytes_left = most.bytes
+        self._characters_left = most.characters
+        self.counts: Counter[Outcome] = Counter()
+        self.failures: list[Failed] = []
+        self.trouble: list[str] = []
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further report would be read."""
+        return min(self._bytes_left, self._left.cases, self._left.marks) <= 0
+
+    @property
+    def limits(self) -> str:
+        """How much is listened to, in words."""
+        most = self._most
+        return (
+            f"of all reports together {most.bytes // MIB} MiB are, {most.together.cases} cases,"
+            f" and {most.together.marks} elements and attributes"
+        )
+
+    def take(self, name: str, content: bytes | BinaryIO) -> None:
+        """One more report."""
+        read = _Portions(content, min(self._most.report_bytes, self._bytes_left))
+        reading = Reading(self._left)
         try:
-            for case in _cases(left, most.of_a_report):
-                counts[case.outcome] += 1
+            for case in _cases(read, reading):
+                self.counts[case.outcome] += 1
                 if case.outcome in {Outcome.FAILED, Outcome.ERROR}:
-                    failures.append(_failed(case, with_words=len(failures) < most.messages))
+                    self._keep(case)
         except Malformed as error:
-            trouble.append(f"{name}: {error}")
-        room -= left.taken
-    return Parsed(_result(counts, failures), tuple(failures), tuple(trouble))
+            self.trouble.append(f"{name}: {error}")
+        self._bytes_left -= read.taken
+        cases, marks = self._left.cases - reading.cases, self._left.marks - reading.marks
+        self._left = replace(self._left, cases=cases, marks=marks)
+
+    def _keep(self, case: Case) -> None:
+        """A failure, while there is room; taken apart only then."""
+        if len(self.failures) >= self._most.failures or self._characters_left <= 0:
+            return
+        failed = _failed(case, with_words=len(self.failures) < self._most.messages)
+        self._characters_left -= sum(
+            map(len, (failed.name, failed.node_id, failed.file, failed.message))
+        )
+        self.failures.append(failed)
 
 
 def summary(result: TestResult) -> str:
@@ -130,9 +177,8 @@ class _Portions:
                 raise Malformed(f"only its first {self._limit // 1024} KiB were read")
 
 
-def _cases(content: Iterable[bytes], limits: Limits) -> Iterator[Case]:
+def _cases(content: Iterable[bytes], reading: Reading) -> Iterator[Case]:
     """The cases, those before a fault included. Raises Malformed."""
-    reading = Reading(limits)
     try:
         for portion in content:
             yield from reading.feed(portion)

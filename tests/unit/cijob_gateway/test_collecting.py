@@ -11,6 +11,8 @@ from cijob_api.statuses import CIJobStatus, CollectionState
 from cijob_api.trimming import GATEWAY_BYTES, size_bytes
 from cijob_gateway.archiver.retention import job_of
 from cijob_gateway.artifacts import (
+    MOST_REPORTS,
+    MOST_WORDS,
     Artifact,
     Collected,
     Report,
@@ -19,7 +21,8 @@ from cijob_gateway.artifacts import (
     read_collected,
     report_name,
 )
-from cijob_gateway.collecting import finish
+from cijob_gateway.collecting import finish, read_reports
+from cijob_gateway.errors import Down
 from cijob_gateway.store import Content
 from cijob_kube.api import Api
 from kit.objects import MemoryStore
@@ -196,3 +199,82 @@ def test_the_last_attempt_that_left_anything_is_found() -> None:
     for asked, expected in ((None, 10), (9, 9), (2, None)):
         found = asyncio.run(read_collected(ground.store, JOB, asked))
         assert (found.attempt if found else None) == expected
+
+
+class Held(MemoryStore):
+    """A bucket that gives no report before it is let go."""
+
+    def __init__(self, objects: dict[str, Content]) -> None:
+        super().__init__()
+        self.objects = objects
+        self.asked_once, self.let_go = asyncio.Event(), asyncio.Event()
+
+    async def get(self, name: str) -> Content:
+        self.asked_once.set()
+        await self.let_go.wait()
+        return await super().get(name)
+
+
+def reported(*reports: bytes) -> tuple[Held, Collected]:
+    ground = Ground()
+    for report in reports:
+        ground.report(report)
+    kept = Collected(attempt=1, reports=ground.reports, state=CollectionState.COMPLETE)
+    return Held(ground.store.objects), kept
+
+
+def test_reports_are_read_once_for_all_who_ask_meanwhile() -> None:
+    async def go() -> None:
+        store, kept = reported(BAD)
+        asking = [asyncio.create_task(read_reports(store, JOB, kept)) for _ in range(3)]
+        await store.asked_once.wait()
+        asking.append(asyncio.create_task(read_reports(store, JOB, kept.model_copy())))
+        await asyncio.sleep(0)
+        store.let_go.set()
+        first, *others = await asyncio.gather(*asking)
+        assert all(other is first for other in others)
+        assert store.asked == [f"get {report_name(JOB, 1, 0)}"]
+        assert await read_reports(store, JOB, kept) is not first  # nothing is kept
+
+    asyncio.run(go())
+
+
+def test_who_gives_up_waiting_ends_no_reading() -> None:
+    async def go() -> None:
+        store, kept = reported(BAD)
+        impatient = asyncio.create_task(read_reports(store, JOB, kept))
+        await store.asked_once.wait()
+        impatient.cancel()
+        await asyncio.wait([impatient])
+        patient = asyncio.create_task(read_reports(store, JOB, kept))
+        await asyncio.sleep(0)
+        store.let_go.set()
+        assert len((await patient).failures) == 1
+        assert store.asked == [f"get {report_name(JOB, 1, 0)}"]
+
+    asyncio.run(go())
+
+
+def test_a_reading_that_failed_is_begun_anew_by_the_next() -> None:
+    async def go() -> None:
+        store, kept = reported(BAD)
+        store.let_go.set()
+        store.failures = 1
+        with pytest.raises(Down):
+            await read_reports(store, JOB, kept)
+        assert len((await read_reports(store, JOB, kept)).failures) == 1
+
+    asyncio.run(go())
+
+
+def test_a_hundred_bad_reports_do_not_hide_the_artifacts() -> None:
+    ground = Ground()
+    ground.artifact("dist")
+    for number in range(MOST_REPORTS):
+        ground.report(b"<html/>")
+        ground.reports[-1].path = f"{'p' * 1000}{number}"
+    ground.finish()
+    found = asyncio.run(read_collected(ground.store, JOB))
+    assert found is not None
+    assert [one.name for one in found.artifacts] == ["dist"]
+    assert len(found.message) == MOST_WORDS

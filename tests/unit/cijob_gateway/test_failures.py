@@ -123,3 +123,11 @@ def test_what_can_be_run_again_in_part_is_known_before(spec: Json, *, can: bool)
     failures = asyncio.run(all_failures(cast("Any", given.store), found))
     assert can_retry(given, found, failures) is can
     assert can_retry(given, found, []) is False
+
+
+def test_where_not_all_that_failed_are_known_the_others_are_not_forgotten() -> None:
+    found = job(3, command=["pytest"])
+    given = parts(stored(found, 2))
+    with pytest.raises(BadRequest, match="only 2 of the tests that failed"):
+        asyncio.run(failed_only(given, found, {}))
+    assert can_retry(given, found, asyncio.run(all_failures(given.store, found))) is False

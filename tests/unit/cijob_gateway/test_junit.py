@@ -129,10 +129,43 @@ def test_cases_before_a_fault_are_kept() -> None:
 
 
 def test_only_so_many_cases_are_read() -> None:
+    case = b'<testcase name="a"/>'
+    assert len(read(b"<testsuite>" + case * 3 + b"</testsuite>", Limits(cases=3))) == 3
     reading = Reading(Limits(cases=3))
-    with pytest.raises(Malformed, match="only the first 3 cases"):
-        reading.feed(b"<testsuite>" + b'<testcase name="a"/>' * 4)
-    assert len(reading.rest()) == 3
+    with pytest.raises(Malformed, match="only its first 3 cases"):
+        reading.feed(b"<testsuite>" + case * 4)
+    assert (len(reading.rest()), reading.cases) == (3, 3)
+
+
+def test_elements_and_attributes_that_are_no_cases_have_a_limit_too() -> None:
+    content = b'<testsuite><testcase name="a"/>' + b'<a b="c"/>' * 3 + b"</testsuite>"
+    assert len(read(content, Limits(marks=9))) == 1
+    with pytest.raises(Malformed, match="only its first 1 cases were read: it has more than 8 el"):
+        read(content, Limits(marks=8))
+
+
+def test_what_the_parser_remembers_has_a_limit() -> None:
+    many = "".join(f"<a{number}/>" for number in range(3)) + '<a0 x="" y=""/>' * 9
+    content = f"<testsuite>{many}</testsuite>".encode()
+    assert read(content, Limits(names=6)) == []
+    with pytest.raises(Malformed, match="more than 5 names of elements and attributes"):
+        read(content, Limits(names=5))
+
+
+@pytest.mark.parametrize("what", [b"<!--%s-->", b"<a b='%s'/>", b"<%s/>", b"<?x %s?>"])
+def test_one_tag_or_comment_has_a_limit_in_bytes(what: bytes) -> None:
+    limits = Limits(mark_bytes=1000)
+    with pytest.raises(Malformed, match="a tag or a comment of more than"):
+        read(b"<testsuite>" + what % (b"x" * 2000) + b"</testsuite>", limits)
+    assert read(b"<testsuite>" + what % (b"x" * 800) + b"</testsuite>", limits) == []
+
+
+@pytest.mark.parametrize("what", [b"%s", b"<![CDATA[%s]]>", b"<b>%s</b>"])
+def test_text_may_be_long(what: bytes) -> None:
+    limits = Limits(mark_bytes=10_000)
+    text = what % (b"x" * 100_000)
+    content = b"<testsuite><testcase><system-out>" + text + b"</system-out></testcase></testsuite>"
+    assert len(read(content, limits)) == 1
 
 
 def test_long_texts_are_cut() -> None:

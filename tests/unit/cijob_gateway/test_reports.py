@@ -3,13 +3,14 @@
 import io
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cijob_api.statuses import CIJobStatus, Results
 from cijob_api.trimming import GATEWAY_BYTES, size_bytes, trim_status
-from cijob_gateway.junit import Case
+from cijob_gateway.junit import Case, Limits
 from cijob_gateway.reports import Failed, Most, Parsed, node_id, parse, summary
 
 SUREFIRE = b"""<?xml version="1.0" encoding="UTF-8"?>
@@ -124,6 +125,55 @@ def test_only_the_first_failures_keep_their_words() -> None:
     assert [one.message for one in parsed.failures] == ["m"] * 3 + [""] * 9
     assert parsed.tests
     assert len(parsed.tests.first_failures or ()) == 10
+
+
+def suite(*cases: str) -> bytes:
+    return f"<testsuite>{''.join(cases)}</testsuite>".encode()
+
+
+FAILED = '<testcase name="a"><failure message="m"/></testcase>'
+
+
+def test_cases_are_limited_over_all_reports_and_no_further_report_is_asked_for() -> None:
+    asked = []
+
+    def reports() -> Iterator[tuple[str, bytes]]:
+        for number in range(9):
+            asked.append(number)
+            yield f"{number}.xml", suite(*[FAILED] * 3)
+
+    parsed = parse(reports(), Most(together=Limits(cases=5)))
+    assert counts(parsed) == (5, 5, 0, 0)
+    assert asked == [0, 1, 2]
+    of_all = "of all reports together 64 MiB are, 5 cases, and 2000000 elements and attributes"
+    assert parsed.trouble == (
+        "1.xml: only its first 2 cases were read",
+        f"2.xml and those behind it were not read: {of_all}",
+    )
+
+
+def test_elements_are_limited_over_all_reports() -> None:
+    noise = suite("<a/>" * 7)
+    parsed = parse([("a.xml", noise), ("b.xml", noise)], Most(together=Limits(marks=10)))
+    assert parsed.trouble == (
+        "b.xml: only its first 0 cases were read: it has more than 2 elements and attributes",
+    )
+
+
+@pytest.mark.parametrize("most", [Most(failures=4), Most(characters=4 * len("am"))])
+def test_failures_that_have_no_room_are_counted(most: Most) -> None:
+    parsed = parse([("a.xml", suite(FAILED * 3)), ("b.xml", suite(FAILED * 3))], most)
+    assert counts(parsed) == (6, 6, 0, 0)
+    assert [one.message for one in parsed.failures] == ["m"] * 4
+    assert parsed.trouble == ()
+
+
+def test_a_place_stands_behind_empty_lines_which_are_looked_at_once() -> None:
+    # Looked at from each other one, eight thousand took 0.6 s, and held up everything.
+    case = "<testcase><error>" + "\n" * 7900 + "  \ta.py:7: words</error></testcase>"
+    parsed = of(suite(case * 500))
+    assert {(one.file, one.line) for one in parsed.failures} == {("a.py", 7)}
+    assert len(parsed.failures) == 500
 
 
 def test_the_result_fits_into_the_gateways_share_of_the_status() -> None:
