@@ -16,7 +16,7 @@ from cijob_agent.globs import is_glob
 from cijob_agent.packing import pack, send_file
 from cijob_agent.settings import Artifact, Collect
 from cijob_agent.walking import FILE, Entry, Missing, TooMany, Walk, opened_file
-from cijob_agent.wording import quoted, size
+from cijob_agent.wording import quoted, shown, size
 
 _TOLD = 20  # problems that are told; of more only how many there are
 _WORDS = 300
@@ -146,8 +146,7 @@ class _Collection:
     def _bring_report(self, path: str, limits: Limits) -> None:
         number = len(self._reports)
         stored = self._send_file(f"reports/{number}", path, limits.report)
-        shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        self._reports.append({"number": number, "path": shown, "sizeBytes": stored.size})
+        self._reports.append({"number": number, "path": shown(path), "sizeBytes": stored.size})
 
     # -- artifacts -----------------------------------------------------------------------------
 
@@ -171,11 +170,10 @@ class _Collection:
             left_out, file = [*left_out, *more], f"{artifact.name}.tar.gz"
         self._sent += stored.size
         self._missing += [f"artifact {artifact.name}: {words}" for words in left_out]
-        shown = file.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         self._artifacts.append(
             {
                 "name": artifact.name,
-                "file": shown,
+                "file": shown(file),
                 "sizeBytes": stored.size,
                 "sha256": stored.sha256,
             }

@@ -1,10 +1,12 @@
 """A collection from the workspace to the gateway: what comes, what is said to be missing, and when.
 
-The gateway is a real HTTP server on the loopback.
+The gateway is a real HTTP server on the loopback; what it is told is held against the real one's
+schema.
 """
 
 import hashlib
 import io
+import json
 import os
 import tarfile
 import time
@@ -19,6 +21,8 @@ from cijob_agent.clocks import Clock, OutOfTime
 from cijob_agent.collecting import Outcome, Ran, collect
 from cijob_agent.delivery import Delivery
 from cijob_agent.settings import Artifact, Collect
+from cijob_gateway.artifacts import MOST_REPORTS, Collected
+from cijob_gateway.bodies import BODY_BYTES
 from unit.cijob_agent.collectors import HANG_UP, TOKEN, Collector
 from unit.cijob_agent.gateways import running
 
@@ -250,6 +254,22 @@ def test_names_that_are_no_text_are_told_as_well_as_it_goes(ground: Ground) -> N
     (ground.workspace / name).write_text("<a/>")
     assert ground.collect(junit=("*.xml",)).state == "Complete"
     assert ground.said["reports"][0]["path"] == "r\N{REPLACEMENT CHARACTER}.xml"
+
+
+def test_paths_of_any_length_and_letters_are_told_so_that_the_gateway_takes_them(
+    ground: Ground,
+) -> None:
+    ground.gateway.limits["reports"] = MOST_REPORTS
+    folder, name = "/".join(["\N{PILE OF POO}" * 60] * 10), "\N{PILE OF POO}" * 58
+    (ground.workspace / folder).mkdir(parents=True)
+    for number in range(MOST_REPORTS):
+        (ground.workspace / folder / f"{name}{number}").write_text("<a/>")
+    outcome = ground.collect(always("file", f"{folder}/{name}0"), junit=("**/*",))
+    assert outcome == ("Complete", f"1 artifacts and {MOST_REPORTS} reports", True)
+    said = Collected.model_validate(ground.said)
+    assert said.reports[-1].path == f"{(folder + '/')[:249]}…{(folder + '/' + name + '99')[-250:]}"
+    assert said.artifacts[0].file == f"{name}0"
+    assert len(json.dumps(ground.said)) < BODY_BYTES
 
 
 def test_the_time_runs_from_the_end_and_a_stop_shortens_it(monkeypatch: pytest.MonkeyPatch) -> None:
