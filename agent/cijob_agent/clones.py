@@ -24,6 +24,7 @@ from cijob_agent import credentials, git, gitwords, workspaces
 from cijob_agent.errors import AgentError, GitRefNotFound, SourceTooLarge, SourceUnreachable
 from cijob_agent.git import Git, GitFailed
 from cijob_agent.settings import Repository
+from cijob_agent.shortnames import beginning_with
 from cijob_agent.wording import size
 
 # What a file or folder takes on the disk even when it is empty.
@@ -204,9 +205,7 @@ def _full_name(work: _Work, short: str) -> str:
     program.run(
         "fetch", "--quiet", "--no-auto-gc", "--filter=tree:0", "--end-of-options", *_history(work)
     )
-    found = program.run("rev-parse", f"--disambiguate={short}").split()
-    known = set(program.run("rev-list", "--all").split())
-    commits = [name for name in found if name in known]
+    commits = beginning_with(short, program)
     shutil.rmtree(f"{work.scratch}/.git")
     if len(commits) == 1:
         return commits[0]
