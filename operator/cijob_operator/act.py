@@ -123,7 +123,9 @@ class Actor:
         path = f"/api/v1/namespaces/{stop.pod.namespace}/pods/{stop.pod.name}"
         try:
             answer = await self._api.patch(path, body, manager=names.MANAGER_OPERATOR)
-        except (Gone, Conflict):  # gone, or another one of that name: the watch will tell
+        except (Gone, Conflict):
+            if await self._is_there(stop.pod) or not self._cache.lose_pod(stop.pod, now):
+                raise  # the watch will tell how it ended; asked again after growing pauses
             return
         self._cache.put_pod(answer)
         told = {"pod": stop.pod.name, "reason": str(stop.reason)}
@@ -135,10 +137,21 @@ class Actor:
         try:
             answer = await self._api.delete(path, uid=pod.uid)
         except (Gone, Conflict):
+            if await self._is_there(pod):
+                raise
+            self._cache.lose_pod(pod)  # else it would be deleted again, for ever
             return
         if answer["metadata"].get("deletionTimestamp"):  # it ends first; known before the watch
             self._cache.put_pod(answer)
         logger.info("deleted a Pod", extra={"job": f"{pod.namespace}/{pod.job}", "pod": pod.name})
+
+    async def _is_there(self, pod: PodView) -> bool:
+        """Whether the API server still has this very Pod."""
+        try:
+            body = await self._api.get(f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}")
+        except Gone:
+            return False
+        return bool(body["metadata"]["uid"] == pod.uid)
 
     async def delete_job(self, key: Key, uid: str) -> None:
         """Delete a finished job whose time to live is over."""

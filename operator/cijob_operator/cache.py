@@ -7,6 +7,7 @@ A deleted Pod stays, marked, until its attempt is closed. Finished jobs are kept
 
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -23,6 +24,7 @@ from cijob_operator.times import parse_time
 
 Json = dict[str, Any]
 Key = tuple[str, str]
+MISSING_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Cache:
     pools: dict[str, CIPool] = field(default_factory=dict)
     pulls: Pulls = field(default_factory=Pulls)
     _pods_of: dict[Key, set[Key]] = field(default_factory=lambda: defaultdict(set))
+    _dropped: set[str] | None = None  # UIDs of what went while lists are read
 
     def is_news(self, body: Json) -> bool:
         """Whether a job is newer than what is known of it."""
@@ -89,18 +92,44 @@ class Cache:
         """
         metadata = body["metadata"]
         key = (metadata["namespace"], metadata["name"])
-        known = self.jobs.get(key)
-        uid = known.metadata.uid if known else self.broken[key].uid if key in self.broken else None
-        if uid == metadata["uid"]:
+        if self.uid_of_job(key) == metadata["uid"]:
             self.put_job(body)
 
-    def drop_job(self, key: Key) -> None:
-        """A job is gone. Its Pods follow by their owner reference."""
-        self.jobs.pop(key, None)
-        self.broken.pop(key, None)
+    def drop_job(self, key: Key, uid: str) -> None:
+        """A job is gone. Its Pods follow by their owner reference.
+
+        Another of its name may be there already: that one stays.
+        """
+        self._note_drop(uid)
+        if self.uid_of_job(key) == uid:
+            self.jobs.pop(key, None)
+            self.broken.pop(key, None)
         for pod in [self.pods[name] for name in self._pods_of.get(key, ())]:
-            if pod.gone:
+            if pod.gone and pod.owner == uid:
                 self.forget_pod(pod.key)
+
+    def uid_of_job(self, key: Key) -> str | None:
+        """Which job of that name is known, well-formed or not, if any."""
+        if key in self.broken:
+            return self.broken[key].uid
+        return self.jobs[key].metadata.uid if key in self.jobs else None
+
+    @contextmanager
+    def listing(self) -> Iterator[None]:
+        """While lists are read: what went since they began does not come back by an old page."""
+        self._dropped = set()
+        try:
+            yield
+        finally:
+            self._dropped = None
+
+    def went_meanwhile(self, body: Json) -> bool:
+        """Whether an object of a list that is being read is gone, as its watch has told."""
+        return self._dropped is not None and body["metadata"]["uid"] in self._dropped
+
+    def _note_drop(self, uid: str) -> None:
+        if self._dropped is not None:
+            self._dropped.add(uid)
 
     def put_template(self, body: Json) -> Key | None:
         """Take in a template; None if it is malformed, which is as good as missing."""
@@ -148,18 +177,38 @@ class Cache:
 
     def drop_pod(self, body: Json) -> Key:
         """A Pod was deleted: keep what was seen last, marked as gone; return its job's key."""
+        self._note_drop(body["metadata"]["uid"])
         pod = view(body).as_gone()
         owner = (pod.namespace, pod.job)
         known = self.pods.get(pod.key)
         if known and known.uid != pod.uid:
             return owner
+        self._keep_gone(pod)
+        return owner
+
+    def lose_pod(self, pod: PodView, now: datetime | None = None) -> bool:
+        """The API server does not have a Pod any more; whether it counts as gone now.
+
+        With a time, not before its watch has had a moment to tell how it ended.
+        """
+        known = self.pods.get(pod.key)
+        if known is None or known.uid != pod.uid or known.gone:
+            return True
+        if now:
+            known = self.pods[pod.key] = replace(known, missing=known.missing or now)
+            if (now - (known.missing or now)).total_seconds() < MISSING_SECONDS:
+                return False
+        self._keep_gone(known.as_gone())
+        return True
+
+    def _keep_gone(self, pod: PodView) -> None:
+        owner = (pod.namespace, pod.job)
         job = self.jobs.get(owner)
         if job is None or job.metadata.uid != pod.owner:
             self.forget_pod(pod.key)  # nobody will ask how it ended
         else:
             self.pods[pod.key] = pod
             self._pods_of[owner].add(pod.key)
-        return owner
 
     def forget_pod(self, key: Key) -> None:
         """Let go of a deleted Pod whose attempt is closed."""
@@ -186,9 +235,7 @@ class Cache:
             if pod.gone:
                 continue
             owner = (pod.namespace, pod.job)
-            uid = self.jobs[owner].metadata.uid if owner in self.jobs else None
-            if owner in self.broken:
-                uid = self.broken[owner].uid
+            uid = self.uid_of_job(owner)
             if uid is None or pod.owner != uid:
                 yield pod
 

@@ -97,7 +97,7 @@ async def _live(settings: Settings, end: Callable[[], None]) -> None:
         async with Api.connect(count_write=metrics.count_write, connections=0) as api:
             await _patiently(lambda: permissions.check(api, settings))
             resync = Resync(api, cache, queue, settings)
-            await _patiently(resync.run)
+            await _patiently(resync.begin)
             vitals.listed = True
             actor, leadership, reconciler, events = _build(api, cache, queue, settings)
             vitals.stuck = reconciler.stuck
@@ -168,7 +168,7 @@ async def _lead(
     await leadership.acquire()
     metrics.leading.set(1)
     # The list before may be as old as the wait for the lease.
-    await _patiently(lambda: resync.run(actor))
+    await _patiently(lambda: resync.begin(actor))
     reconciler.start()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(leadership.hold())

@@ -89,6 +89,7 @@ class PodView:
     container: ContainerView | None = None
     agent: AgentView | None = None
     pulled: float = 0.0  # seconds that its images took, which only the kubelet's Events say
+    missing: datetime | None = None  # since when the API server has none, unsaid by its watch
     gone: bool = False  # deleted; this is what was seen last
 
     @property

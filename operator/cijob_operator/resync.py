@@ -1,7 +1,8 @@
 """Full lists: once at the start, then every few minutes against anything a watch may have missed.
 
 A watch that is silently dead shows here: something newer in the list than in the cache, twice in a
-row. Then the process ends and is started afresh, which is the one cure for every cause.
+row. Then the process ends and is started afresh, which is the one cure for every cause. The lists
+of a start and of a takeover say nothing of that: the watches may not be there yet.
 """
 
 import logging
@@ -35,19 +36,36 @@ class Resync:
         self._settings = settings
         self._missed: set[Key] = set()
 
-    async def run(self, actor: Actor | None = None) -> None:
-        """One round. Raises ApiError, or DeadWatch; with an actor, orphans are removed."""
+    async def begin(self, actor: Actor | None = None) -> None:
+        """Read everything, whatever the watches have told; with an actor, remove orphans.
+
+        Raises ApiError.
+        """
+        await self._take_all()
+        self._missed = set()
+        if actor:
+            await self._remove_orphans(actor)
+
+    async def run(self, actor: Actor) -> None:
+        """One round of an operator that has watched for a while. Raises ApiError, or DeadWatch."""
+        missed = await self._take_all()
+        if twice := missed & self._missed:
+            raise DeadWatch(f"the watch missed {len(twice)} changes twice: {sorted(twice)[:3]}")
+        self._missed = missed
+        await self._remove_orphans(actor)
+
+    async def _remove_orphans(self, actor: Actor) -> None:
+        for orphan in list(self._cache.orphans()):
+            await actor.delete_orphan(orphan)
+
+    async def _take_all(self) -> set[Key]:
+        """Take in everything; return the jobs and Pods that the watches have not told of."""
         async for bodies, _ in self._pages("cijobtemplates", f"/apis/{names.API_VERSION}"):
             for body in bodies:
                 self._cache.put_template(body)
         await self._take_pools()
-        missed = await self._take_jobs() | await self._take_pods()
-        if twice := missed & self._missed:
-            raise DeadWatch(f"the watch missed {len(twice)} changes twice: {sorted(twice)[:3]}")
-        self._missed = missed
-        if actor:
-            for orphan in list(self._cache.orphans()):
-                await actor.delete_orphan(orphan)
+        with self._cache.listing():
+            return await self._take_jobs() | await self._take_pods()
 
     async def _take_pools(self) -> None:
         """Take in all pools; who waits is looked at again if they offer something else."""
@@ -71,6 +89,8 @@ class Resync:
         async for bodies, page_version in self._pages("cijobs", f"/apis/{names.API_VERSION}"):
             version = version or page_version
             for body in bodies:
+                if self._cache.went_meanwhile(body):
+                    continue
                 key = _key(body)
                 listed.add(key)
                 if self._cache.is_news(body):
@@ -79,8 +99,9 @@ class Resync:
                 self._queue.add(key)
         # What the list lacks and is no newer than it is gone; the rest came meanwhile.
         for key in (self._cache.jobs.keys() | self._cache.broken.keys()) - listed:
-            if self._cache.job_version(key) <= version:
-                self._cache.drop_job(key)
+            uid = self._cache.uid_of_job(key)
+            if uid and self._cache.job_version(key) <= version:
+                self._cache.drop_job(key, uid)
                 self._queue.add(key)
         return missed
 
@@ -93,6 +114,8 @@ class Resync:
         async for bodies, page_version in self._pages("pods", "/api/v1", **query):
             version = version or page_version
             for body in bodies:
+                if self._cache.went_meanwhile(body):
+                    continue
                 key = _key(body)
                 listed.add(key)
                 if self._cache.is_news_of_pod(body):

@@ -54,7 +54,7 @@ def _add_jobs(handlers: kopf.OperatorRegistry, cache: Cache, queue: WorkQueue[Ke
         body = event["object"]
         if event["type"] == "DELETED":
             key = (body["metadata"]["namespace"], body["metadata"]["name"])
-            cache.drop_job(key)
+            cache.drop_job(key, body["metadata"]["uid"])
             queue.add(key)
         # Else it is our own write, whose answer was taken in, and looked at.
         elif cache.is_news(body):

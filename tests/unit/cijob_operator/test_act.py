@@ -335,3 +335,29 @@ def test_a_pod_is_deleted_once_however_late_the_watch_is() -> None:
         seen = Observation(finished, pods=pods)
         asyncio.run(actor.act(seen, look(finished, *pods), NOON))
     assert [verb for verb, _, _ in server.calls] == ["delete"]
+
+
+def test_a_pod_that_is_gone_is_not_deleted_again() -> None:
+    manifest = creation().create
+    assert manifest
+    manifest["metadata"] |= {"uid": "u", "creationTimestamp": "2026-01-01T11:59:00Z"}
+    cache = Cache()
+    cache.put_job({"metadata": {"name": "tests", "namespace": "team", "uid": "job-uid"}})
+    cache.put_pod(manifest)
+    server = Server(Gone(404, "NotFound", "not there"))
+    finished = job(status={"phase": "Error", "reason": "Unschedulable"})
+    actor = Actor(cast("Api", server), cache, cast("Leadership", Leads()))
+    for _ in range(3):
+        pods = cache.pods_of(("team", "tests"), "job-uid")
+        seen = Observation(finished, pods=pods)
+        asyncio.run(actor.act(seen, look(finished, *pods), NOON))
+    assert [verb for verb, _, _ in server.calls] == ["delete", "get"]
+
+
+@pytest.mark.parametrize("decision", [
+    Decision(stops=(Stop(running(), Reason.CANCELLED),)), Decision(delete_pods=(running(),)),
+], ids=["stop", "delete"])  # fmt: skip
+def test_a_pod_that_is_there_whatever_was_answered_is_asked_again_later(decision: Decision) -> None:
+    there = {"metadata": {"name": "tests-1", "namespace": "team", "uid": running().uid}}
+    with pytest.raises(Conflict):
+        act(Server(Conflict(409, "Conflict", "busy"), there=there), decision)

@@ -7,7 +7,7 @@ import pytest
 
 from cijob_api.statuses import LogResult, Results, SourceResult
 from cijob_operator.cache import Cache
-from unit.cijob_operator.builders import IMAGE, NOON
+from unit.cijob_operator.builders import IMAGE, NOON, after
 
 KEY = ("team", "tests")
 POD_KEY = ("team", "tests-1")
@@ -64,13 +64,22 @@ def test_versions_are_numbers_not_texts(cache: Cache) -> None:
 
 def test_a_job_that_is_gone_is_not_known(cache: Cache) -> None:
     cache.put_job(job_body())
-    cache.drop_job(KEY)
+    cache.drop_job(KEY, "job-uid")
     assert cache.jobs == {}
+
+
+def test_a_late_deletion_of_an_earlier_job_does_not_touch_the_new_one(cache: Cache) -> None:
+    cache.put_job(job_body(1))
+    cache.drop_pod(pod_body(2))
+    cache.put_job(job_body(3, uid="another"))
+    cache.drop_job(KEY, "job-uid")
+    assert cache.jobs[KEY].metadata.uid == "another"
+    assert cache.pods == {}
 
 
 def test_the_answer_to_our_write_does_not_bring_a_deleted_job_back(cache: Cache) -> None:
     cache.put_job(job_body(1))
-    cache.drop_job(KEY)
+    cache.drop_job(KEY, "job-uid")
     cache.put_answer(job_body(2))
     assert cache.jobs == {}
 
@@ -160,7 +169,7 @@ def test_an_older_good_version_never_replaces_a_newer_malformed_one(cache: Cache
 
 def test_a_malformed_job_goes_like_any_other(cache: Cache) -> None:
     cache.put_job(job_body(1) | MALFORMED)
-    cache.drop_job(KEY)
+    cache.drop_job(KEY, "job-uid")
     assert cache.broken == {}
 
 
@@ -226,16 +235,58 @@ def test_a_deleted_pod_whose_job_is_gone_is_forgotten(cache: Cache) -> None:
     assert cache.pods_of(KEY, "job-uid") == ()
 
 
+def test_a_pod_that_the_api_server_has_no_more_is_gone(cache: Cache) -> None:
+    cache.put_job(job_body())
+    cache.put_pod(pod_body(1))
+    assert cache.lose_pod(cache.pods[POD_KEY])
+    assert cache.pods[POD_KEY].gone
+
+
+def test_its_watch_has_a_moment_to_tell_how_it_ended(cache: Cache) -> None:
+    cache.put_job(job_body())
+    cache.put_pod(pod_body(1))
+    seen = cache.pods[POD_KEY]
+    assert not cache.lose_pod(seen, NOON)
+    assert not cache.lose_pod(seen, after(1.9))
+    assert not cache.pods[POD_KEY].gone
+    assert cache.lose_pod(seen, after(2))
+    assert cache.pods[POD_KEY].gone
+
+
+def test_another_pod_of_the_name_of_one_that_is_lost_stays(cache: Cache) -> None:
+    cache.put_job(job_body())
+    cache.put_pod(pod_body(1))
+    lost = cache.pods[POD_KEY]
+    cache.put_pod(pod_body(2, uid="another"))
+    assert cache.lose_pod(lost)
+    assert not cache.pods[POD_KEY].gone
+
+
 def test_a_job_that_goes_takes_its_deleted_pods_along(cache: Cache) -> None:
     cache.put_job(job_body())
     cache.drop_pod(pod_body(2))
     cache.put_pod(pod_body(2, uid="two", attempt=2))
-    cache.drop_job(KEY)
+    cache.drop_job(KEY, "job-uid")
     assert [pod.attempt for pod in cache.pods.values()] == [2]
 
 
 def test_forgetting_a_pod_twice_is_no_mistake(cache: Cache) -> None:
     cache.forget_pod(POD_KEY)
+
+
+# -- while lists are read -----------------------------------------------------------------------
+
+
+def test_what_goes_while_lists_are_read_is_known_to_have_gone(cache: Cache) -> None:
+    cache.put_job(job_body())
+    with cache.listing():
+        assert not cache.went_meanwhile(job_body())
+        cache.drop_job(KEY, "job-uid")
+        cache.drop_pod(pod_body())
+        assert cache.went_meanwhile(job_body())
+        assert cache.went_meanwhile(pod_body())
+        assert not cache.went_meanwhile(job_body(uid="another"))
+    assert not cache.went_meanwhile(job_body())
 
 
 # -- orphans ----------------------------------------------------------------------------------
