@@ -17,7 +17,7 @@ import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 
-from cijob_kube.errors import ApiError, Unavailable, from_status
+from cijob_kube.errors import TIMEOUT, ApiError, Unavailable, from_status
 
 Json = dict[str, Any]
 REQUEST_SECONDS = 20
@@ -194,7 +194,10 @@ class Api:
             ) as response:
                 content = await response.read()
                 status = response.status
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        except TimeoutError as error:
+            words = f"the API server did not answer within {REQUEST_SECONDS} s"
+            raise Unavailable(0, TIMEOUT, words) from error
+        except (aiohttp.ClientError, OSError) as error:
             raise Unavailable(0, "", f"the API server cannot be reached: {error}") from error
         answer = _parse(content)
         if method != "GET":

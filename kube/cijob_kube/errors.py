@@ -10,6 +10,8 @@ ApiError                the API server said no; `status`, `reason` and its own w
 LeaseLost               this process leads no more: it writes nothing
 """
 
+TIMEOUT = "Timeout"  # the reason of an Unavailable whose server was reached and said nothing
+
 
 class ApiError(Exception):
     """An answer of the API server other than success."""
@@ -43,6 +45,11 @@ class Invalid(ApiError):
 
 class Unavailable(ApiError):
     """The API server is away, overloaded or restarting."""
+
+    @property
+    def is_away(self) -> bool:
+        """Whether there is nobody to answer; else the request may be what cannot be answered."""
+        return self.status == 0 and self.reason != TIMEOUT
 
 
 class LeaseLost(Exception):

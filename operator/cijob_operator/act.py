@@ -15,7 +15,15 @@ from cijob_api.reasons import Reason
 from cijob_api.statuses import CIJobStatus, Results
 from cijob_api.trimming import OPERATOR_BYTES, trim_status
 from cijob_kube.api import Api, is_quota
-from cijob_kube.errors import AlreadyExists, ApiError, Conflict, Denied, Gone, Invalid
+from cijob_kube.errors import (
+    AlreadyExists,
+    ApiError,
+    Conflict,
+    Denied,
+    Gone,
+    Invalid,
+    Unavailable,
+)
 from cijob_kube.leases import Leadership
 from cijob_operator import metrics
 from cijob_operator.cache import Cache, Key
@@ -233,6 +241,16 @@ def _obstacle(error: ApiError, now: datetime) -> Obstacle:
     if error.status == 401 or any(words in error.message for words in NOT_THE_JOBS_FAULT):
         return Obstacle(Reason.ADMISSION_DENIED, error.message, later(now, AGAIN_SECONDS))
     return Obstacle(Reason.ADMISSION_DENIED, error.message, None)
+
+
+def unanswered(error: Unavailable, now: datetime) -> Obstacle:
+    """What a create means that gets no verdict again and again.
+
+    It may be the request that cannot be answered, not the server: a webhook of somebody's that
+    must be asked about each Pod and is gone is a 500, or takes longer than we wait.
+    """
+    again = later(now, AGAIN_SECONDS)
+    return Obstacle(Reason.ADMISSION_DENIED, error.message, again, refused=False)
 
 
 def _name_conflict(body: Json, now: datetime) -> Obstacle:

@@ -5,6 +5,7 @@ known comes in as an Observation, the time as `now`. `act` carries the Decision 
 changes by that comes back as the next Observation.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from cijob_api.admission import waiting
@@ -106,7 +107,7 @@ def _start_admitted(seen: Observation, number: int, now: datetime, policy: Polic
         return finish(seen, Ending(resolved.reason, resolved.message), now)
     announced = seen.intended == number and _is_open(seen, number)
     if resolved.retry.infrastructure_limit == 0 and not announced:
-        status = statuses.intended(job, number, now)
+        status = statuses.intended(job, number, now, quiet=seen.obstacle is not None)
         return Decision(status=status, intend=number, holds_place=True)
     manifest = pod_manifest(job, resolved, number, policy.pods)
     return Decision(create=manifest, holds_place=True)
@@ -147,7 +148,9 @@ def _wait(
     wants: Waiting | None = None,
 ) -> Decision:
     """Stay queued for a reason, up to the queue timeout; suspension stops that clock."""
-    job = seen.job
+    job = statuses.without_intent(seen.job) if seen.obstacle_refused else seen.job
+    takes_back = job is not seen.job and reason != Reason.WAITING_FOR_CAPACITY
+    seen = replace(seen, job=job)
     if seen.obstacle and seen.obstacle.again is None and reason == seen.obstacle.reason:
         return finish(seen, Ending(reason, message), now)
     limit = limit or job.spec.queue_timeout_seconds or 86400
@@ -158,7 +161,7 @@ def _wait(
         return finish(seen, Ending(Reason.QUEUE_TIMED_OUT, words), now)
     moments = [] if reason == Reason.SUSPENDED else [later(max(now, due or now), limit - waited)]
     moments += [moment for moment in (due, _obstacle_ends(seen)) if moment and moment > now]
-    said_at = _due(seen, reason, message, now)
+    said_at = now if takes_back else _due(seen, reason, message, now)
     if reason == Reason.WAITING_FOR_CAPACITY:
         said_at = _capacity_due(seen, waited, now)
     status = None

@@ -26,6 +26,7 @@ class Obstacle:
     reason: Reason
     message: str
     again: datetime | None  # None: trying again cannot help
+    refused: bool = True  # False: it may have been created for all that is known
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ class Observation:
     obstacle: Obstacle | None = None
     told: datetime | None = None  # when this process last wrote about the job
     collecting: Collecting | None = None  # what this process waits for
+
+    @property
+    def obstacle_refused(self) -> bool:
+        """Whether the last try to create a Pod certainly created none."""
+        return self.obstacle is not None and self.obstacle.refused
 
 
 @dataclass(frozen=True)

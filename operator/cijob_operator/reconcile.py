@@ -6,6 +6,7 @@ rebuilt from the cluster: who holds a place, who waits, what stands in the way.
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from time import monotonic
 
@@ -14,7 +15,7 @@ from cijob_api.reasons import Phase
 from cijob_api.resolve import Ttl
 from cijob_kube.errors import ApiError, Conflict, Gone, LeaseLost, Unavailable
 from cijob_operator import metrics
-from cijob_operator.act import Actor
+from cijob_operator.act import Actor, unanswered
 from cijob_operator.cache import Broken, Cache, Key
 from cijob_operator.collecting import is_collected
 from cijob_operator.decide import decide
@@ -25,6 +26,8 @@ from cijob_operator.times import later
 from cijob_operator.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
+# A create that gets no verdict for so long stands in the job's way: it says so, and lets others on.
+PATIENCE_SECONDS = 5
 # Every request has its own deadline of 20 s; no round makes more than a few.
 STUCK_SECONDS = 120
 
@@ -56,6 +59,8 @@ class Reconciler:
         self._obstacles: dict[Key, Obstacle] = {}
         self._told: dict[Key, datetime] = {}  # when something was written about it
         self._collecting: dict[Key, Collecting] = {}
+        self._unanswered: dict[Key, datetime] = {}  # since when its create gets no verdict
+        self._uids: dict[Key, str] = {}  # whose all of this is
         self._began: dict[Key, float] = {}
 
     def start(self) -> None:
@@ -127,10 +132,11 @@ class Reconciler:
         if job is None:
             self._forget(key)
             return
+        self._recognise(key, job.metadata.uid)
         seen = self._observe(key, job)
         now = self._now()
         decision = decide(seen, now, self._policy)
-        obstacle = await self._actor.act(seen, decision, now)
+        obstacle = await self._act(seen, decision, now)
         if decision.intend:
             self._intended[key] = decision.intend
         if decision.status:
@@ -156,6 +162,21 @@ class Reconciler:
             await self._actor.delete_job(key, broken.uid)
         else:
             self._queue.add_later(key, (expires - now).total_seconds())
+
+    def _recognise(self, key: Key, uid: str) -> None:
+        """Start anew with a job that was deleted and made again faster than it was looked at."""
+        if self._uids.get(key, uid) != uid:
+            self._let_go(key)
+        self._uids[key] = uid
+
+    async def _act(self, seen: Observation, decision: Decision, now: datetime) -> Obstacle | None:
+        """Carry a decision out; what stands against its Pod, if anything."""
+        try:
+            return await self._actor.act(seen, decision, now)
+        except Unavailable as error:
+            if not decision.create:
+                raise
+            return self._lasting(seen.job.key, error, now)
 
     def _observe(self, key: Key, job: CIJob) -> Observation:
         return Observation(
@@ -186,13 +207,28 @@ class Reconciler:
         """Remember what the decision means for places and for the next look."""
         key = job.key
         if obstacle:
-            self._obstacles[key] = obstacle
-        elif decision.create:
-            self._obstacles.pop(key, None)
-            self._intended.pop(key, None)
+            proven = obstacle.refused and key not in self._unanswered
+            self._obstacles[key] = replace(obstacle, refused=proven)
+        elif decision.holds_place:  # its Pod is there, or a create of it is yet to come
+            self._unanswered.pop(key, None)
+            if not decision.intend:
+                self._obstacles.pop(key, None)
+                self._intended.pop(key, None)
         if self._take_place(job, decision, obstacle):
             self._queue.add(ADMISSION)
         self._forget_closed_pods(key)
+
+    def _lasting(self, key: Key, error: Unavailable, tried: datetime) -> Obstacle:
+        """What stands against a create without a verdict; raises the error until that lasts."""
+        self._obstacles.pop(key, None)  # that an earlier one was refused proves nothing any more
+        now = self._now()
+        since = self._unanswered.setdefault(key, tried)
+        if error.is_away:  # who is away says nothing of this Pod
+            self._unanswered[key] = now
+            raise error
+        if (now - since).total_seconds() < PATIENCE_SECONDS:
+            raise error
+        return unanswered(error, now)
 
     def _take_place(self, job: CIJob, decision: Decision, obstacle: Obstacle | None) -> bool:
         """Tell the queue of a job's place; whether the queue has to be looked at for that."""
@@ -229,6 +265,8 @@ class Reconciler:
         self._obstacles.pop(key, None)
         self._told.pop(key, None)
         self._collecting.pop(key, None)
+        self._unanswered.pop(key, None)
+        self._uids.pop(key, None)
         if self._jobs.let_go(key):
             self._queue.add(ADMISSION)
 

@@ -84,15 +84,30 @@ def starting(
     )
 
 
-def intended(job: CIJob, number: int, now: datetime) -> CIJobStatus:
-    """A job that must never start twice: which attempt is about to get its Pod."""
+def intended(job: CIJob, number: int, now: datetime, *, quiet: bool) -> CIJobStatus:
+    """A job that must never start twice: which attempt is about to get its Pod.
+
+    `quiet`, if its Pod was refused before: what it waits for stays said until it is there.
+    """
     message = f"attempt {number} is about to start"
+    if quiet:
+        return job.status.model_copy(update={"attempts": with_attempt(job, Attempt(number=number))})
     return changed(
         job,
         Change(Phase.STARTING, Reason.STARTING, message),
         attempts=with_attempt(job, Attempt(number=number)),
         conditions=_with(job, now, (ConditionType.ADMITTED, True, "Admitted", message)),
     )
+
+
+def without_intent(job: CIJob) -> CIJob:
+    """The job without an attempt whose Pod was only intended; itself if there is none."""
+    attempts = job.status.attempts or []
+    kept = [known for known in attempts if known.pod_uid or known.completion_time]
+    if len(kept) == len(attempts):
+        return job
+    status = job.status.model_copy(update={"attempts": kept or None})
+    return job.model_copy(update={"status": status})
 
 
 def running(job: CIJob, pod: PodView, now: datetime) -> CIJobStatus:

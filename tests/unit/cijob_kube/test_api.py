@@ -1,12 +1,14 @@
-"""A streamed answer comes whole, however it is gathered."""
+"""A streamed answer comes whole, however it is gathered; none at all is told from nobody there."""
 
 import asyncio
 
+import aiohttp
 import pytest
 import uvloop
 from aiohttp import web
 
-from cijob_kube.api import GATHER_BYTES
+from cijob_kube.api import GATHER_BYTES, Api
+from cijob_kube.errors import Unavailable
 from kit.apiserver import served
 
 pytestmark = pytest.mark.process
@@ -43,3 +45,24 @@ def test_nothing_is_held_back_and_nothing_lost(pieces: int, gather: float) -> No
     body, chunks = uvloop.run(streamed(pieces, gather))
     assert body == PIECE * pieces + b"the last"
     assert 1 <= chunks <= pieces + 1
+
+
+async def unanswered() -> Unavailable:
+    """What a request gives that a server takes and never answers."""
+
+    async def hear(request: web.Request) -> web.Response:
+        await asyncio.Event().wait()
+        return web.Response()
+
+    timeout = aiohttp.ClientTimeout(total=0.2)
+    async with served(hear) as api, aiohttp.ClientSession(timeout=timeout) as session:
+        impatient = Api(session, api._configuration)
+        with pytest.raises(Unavailable) as raised:
+            await impatient.create("/api/v1/namespaces/team/pods", {})
+    return raised.value
+
+
+def test_a_server_that_says_nothing_is_not_one_that_is_away() -> None:
+    error = asyncio.run(unanswered())
+    assert not error.is_away
+    assert error.message == "the API server did not answer within 20 s"

@@ -4,6 +4,7 @@ import pytest
 
 from cijob_kube.api import is_quota
 from cijob_kube.errors import (
+    TIMEOUT,
     AlreadyExists,
     ApiError,
     Conflict,
@@ -60,3 +61,9 @@ def test_an_answer_without_words_has_some() -> None:
 )
 def test_a_quota_is_known_by_its_words(status: int, message: str, *, quota: bool) -> None:
     assert is_quota(from_status(status, {"message": message})) is quota
+
+
+def test_who_was_reached_and_says_nothing_is_not_away() -> None:
+    assert Unavailable(0, "", "connection refused").is_away
+    assert not Unavailable(0, TIMEOUT, "no answer").is_away
+    assert not Unavailable(503, "ServiceUnavailable", "busy").is_away
