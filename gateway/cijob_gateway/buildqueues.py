@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from cijob_api.estimates import NO_HISTORY_SECONDS
 from cijob_api.fitting import architecture
 from cijob_api.objects import CIJob
+from cijob_api.parts import DesiredState
 from cijob_api.reasons import Phase
 from cijob_gateway.buildjobs import ANY, STATES, State, is_build_job, view
 from cijob_gateway.waits import Wait
@@ -54,7 +55,7 @@ def queue_status(bodies: Iterable[Json], waits: Mapping[str, Wait]) -> QueueStat
     of them wait for.
     """
     jobs = [body for body in bodies if is_build_job(body)]
-    queued = [body for body in jobs if _state_of(body) == State.QUEUED]
+    queued = [body for body in jobs if _state_of(body) == State.QUEUED and not _is_cancelled(body)]
     seconds = [waits[n].seconds for body in queued if (n := body["metadata"]["name"]) in waits]
     known = [one for one in seconds if one is not None]
     if len(known) < len(queued):
@@ -85,6 +86,11 @@ def _by_architecture(bodies: Iterable[Json]) -> dict[str, int]:
         asked = body["spec"].get("architecture") or ANY
         counts[words.setdefault(architecture(asked), asked)] += 1
     return dict(counts)
+
+
+def _is_cancelled(body: Json) -> bool:
+    """Whether its end is asked for: it waits for nothing any more."""
+    return bool(body["spec"].get("desiredState") == DesiredState.CANCELLED)
 
 
 def _state_of(body: Json) -> State:

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Coroutine, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from time import monotonic
+from time import monotonic, thread_time
 
 import uvicorn
 import uvloop
@@ -99,7 +99,9 @@ def assemble(settings: Settings, api: Api) -> Parts:
         login=Login(api, required=settings.login, monotonic=monotonic),
         follows=Follows(api, watch, store=store),
         pools=pools,
-        queue=Queue(_ground(settings, watch, pools, jobs), now=_now, monotonic=monotonic),
+        queue=Queue(
+            _ground(settings, watch, pools, jobs), now=_now, monotonic=monotonic, cpu=thread_time
+        ),
         now=_now,
         randomness=secrets.token_bytes,
     )

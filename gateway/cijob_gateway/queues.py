@@ -24,7 +24,8 @@ from cijob_gateway.watches import Json, Watch
 
 # Jobs age, and so their order changes.
 FRESH_SECONDS = 1.0
-# A look that takes longer is not taken again at every change, but after ten times as long.
+# A look that takes more of the processor is not taken again at every change, but after ten times as
+# long: over some thousand jobs. How long it took on a busy machine says nothing.
 LONG_SECONDS = 0.05
 # What a queued job says of itself that is not a matter of its turn.
 OUT_OF_LINE = {Reason.BACKING_OFF, Reason.QUOTA_EXCEEDED}
@@ -47,7 +48,7 @@ class Ground:
 
 @dataclass(frozen=True)
 class _Taken:
-    """A look, of which state of the watches, when, and how long it took."""
+    """A look, of which state of the watches, when, and what it took of the processor."""
 
     look: Look
     generation: int
@@ -66,11 +67,18 @@ class Queue:
     """The queue of all namespaces that this gateway serves."""
 
     def __init__(
-        self, ground: Ground, *, now: Callable[[], datetime], monotonic: Callable[[], float]
+        self,
+        ground: Ground,
+        *,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        cpu: Callable[[], float],
     ) -> None:
+        """`cpu`: seconds that the thread which asks has had of the processor."""
         self._ground = ground
         self._now = now
         self._monotonic = monotonic
+        self._cpu = cpu
         self._read: dict[str, tuple[Version, Queued]] = {}  # by UID
         self._last = _Taken(Look(), -1, 0.0, 0.0)
         self._places: dict[tuple[str, str], Wait] = {}
@@ -83,8 +91,8 @@ class Queue:
             if not self._last.serves(generation, self._monotonic()):
                 began, bodies = self._monotonic(), self._ground.jobs.bodies()
                 # Thousands of jobs take their time: requests go on meanwhile.
-                found = await asyncio.to_thread(self._look, bodies, self.pools())
-                self._last = _Taken(found, generation, began, self._monotonic() - began)
+                found, took = await asyncio.to_thread(self._timed, bodies, self.pools())
+                self._last = _Taken(found, generation, began, took)
                 self._places = {(wait.namespace, wait.name): wait for wait in found.waits}
             return self._last.look
 
@@ -98,6 +106,11 @@ class Queue:
         ground = self._ground
         found = {pool.metadata.name: pool.spec for pool in _parsed(ground.pools)}
         return pools_of(found, ground.namespaces, ground.default_pool)
+
+    def _timed(self, bodies: list[Json], pools: Pools) -> tuple[Look, float]:
+        """A look, and what it took of the processor."""
+        began = self._cpu()
+        return self._look(bodies, pools), self._cpu() - began
 
     def _look(self, bodies: list[Json], pools: Pools) -> Look:
         offered = repr(pools)

@@ -17,8 +17,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from cijob_gateway import metrics
-from cijob_gateway.errors import Problem
+from cijob_gateway.errors import Problem, problem_of
 from cijob_gateway.logs.logitems import Batch, Closed, End, Gap, Item, State
+from cijob_kube.errors import ApiError, Unavailable
 
 Json = dict[str, Any]
 HEARTBEAT = b": heartbeat\n\n"
@@ -86,6 +87,19 @@ class Terms:
     """What is to be said in silence instead of a heartbeat, if anything: soon, then as rarely."""
 
 
+async def still_allowed(asked: Awaitable[None]) -> None:
+    """The right to read, asked for again; an API server that is away withdraws nothing.
+
+    Raises Problem.
+    """
+    try:
+        await asked
+    except Unavailable:
+        return  # asked again at the next silence
+    except ApiError as error:
+        raise problem_of(error) from error
+
+
 async def events(items: AsyncGenerator[Item, None], terms: Terms) -> AsyncGenerator[bytes, None]:
     """A follow as events, with heartbeats in silence."""
     async with aclosing(kept_alive(_encoded(items), terms)) as chunks:
@@ -121,7 +135,7 @@ async def kept_alive(
                 yield event("reconnect", {"message": "the gateway restarts; reconnect"})
                 return
             else:
-                await terms.recheck()
+                await still_allowed(terms.recheck())
                 news = await terms.news() if terms.news else b""
                 if news or patience == terms.heartbeat_seconds:
                     yield news or HEARTBEAT

@@ -31,8 +31,9 @@ from cijob_gateway.submissions import Identity
 from cijob_gateway.watches import Json
 
 PREFIX = "/api/v1/infrastructure/build-jobs"
-# One that waits ends at once when it is cancelled: the answer comes behind that.
-CANCEL_SECONDS = 5.0
+# One that waits ends as soon as the operator sees it: the answer comes behind that.
+CANCEL_SECONDS = 30.0
+LATE = f"the operator has not ended it within {CANCEL_SECONDS:.0f} s, look at its status later"
 # A job that was made a moment ago through another gateway comes by the watch.
 UID_SECONDS = 1.0
 PAGE, PAGES = 500, 20
@@ -210,9 +211,11 @@ async def cancel(uid: Uid, given: Given) -> Cancelled:
         raise JobFinished(f"build job {uid} has ended already: {state}", status=state)
     await given.require("patch", job.metadata.name)
     await given.parts.jobs.cancel(body)
+    words = "cancelled successfully"
     if buildjobs.state(job) == State.QUEUED:
-        await given.parts.jobs.ended(body, patience_seconds=CANCEL_SECONDS)
-    return Cancelled(message=f"Build job {uid} cancelled successfully", resource_id=uid)
+        ended = await given.parts.jobs.ended(body, patience_seconds=CANCEL_SECONDS)
+        words = words if ended else f"will be cancelled; {LATE}"
+    return Cancelled(message=f"Build job {uid} {words}", resource_id=uid)
 
 
 async def _log(job: CIJob, lines: AsyncGenerator[list[str], None]) -> AsyncGenerator[bytes, None]:

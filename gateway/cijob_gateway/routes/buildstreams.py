@@ -16,11 +16,11 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 from cijob_api.objects import CIJob
 from cijob_gateway import metrics
 from cijob_gateway.answers import answer
-from cijob_gateway.errors import Problem, problem_of
+from cijob_gateway.errors import Down, Problem, problem_of
 from cijob_gateway.pages import require_own_page
 from cijob_gateway.parts import Parts
 from cijob_gateway.routes.buildjobs import PREFIX, Builds, served
-from cijob_gateway.streams import HEARTBEAT_SECONDS, STUCK_SECONDS
+from cijob_gateway.streams import HEARTBEAT_SECONDS, STUCK_SECONDS, still_allowed
 from cijob_kube.errors import ApiError
 
 ENDED, AWAY, REFUSED = 1000, 1012, 1008  # RFC 6455, 7.4
@@ -58,13 +58,13 @@ async def _until_over(socket: WebSocket, builds: Builds, job: CIJob) -> tuple[in
     tasks: set[asyncio.Future[Any]] = {sending, gone, draining}
     try:
         while not (done := await _first(tasks)):
-            await builds.require("get", job.metadata.name, "log")
+            await still_allowed(builds.require("get", job.metadata.name, "log"))
         if draining in done:
             return AWAY, "the gateway restarts; connect again"
         if sending in done:
             sending.result()
     except Problem as problem:
-        return REFUSED, problem.title
+        return (AWAY if isinstance(problem, Down) else REFUSED), problem.title
     except (TimeoutError, WebSocketDisconnect):
         return ENDED, "nobody reads"
     else:

@@ -51,6 +51,17 @@ def test_jobs_that_no_pool_takes_wait_for_a_server_that_takes_all(known: Json) -
     assert queue_status([job("b1"), job("b2")], waits(**known)).estimated_wait_time_seconds == 600
 
 
+def test_one_that_is_being_cancelled_does_not_wait() -> None:
+    going = job("b2")
+    going["spec"]["desiredState"] = "Cancelled"
+    assert queue_status([job("b1"), going], waits(b1=300)).model_dump() == {
+        "total_queued": 1,
+        "total_building": 0,
+        "jobs_by_architecture": {"x86_64": 1},
+        "estimated_wait_time_seconds": 300,
+    }
+
+
 def test_other_jobs_do_not_count() -> None:
     other = {"metadata": {"name": "o1"}, "spec": {"image": "x"}, "status": {"phase": "Queued"}}
     assert queue_status([other], {}).total_queued == 0

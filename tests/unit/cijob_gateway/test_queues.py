@@ -36,7 +36,10 @@ class Scene:
             default_pool=CIPoolSpec(max_concurrent=places),
             aging_seconds=300,
         )
-        self.queue = Queue(ground, now=lambda: NOON, monotonic=lambda: self.time)
+        self.cpu = 0.0
+        self.queue = Queue(
+            ground, now=lambda: NOON, monotonic=lambda: self.time, cpu=lambda: self.cpu
+        )
 
     def job(self, name: str, phase: str = "", spec: Json | None = None, **status: Any) -> None:
         self.version += 1
@@ -156,13 +159,23 @@ def test_a_look_is_taken_again_when_something_changed(monkeypatch: pytest.Monkey
 def test_a_long_look_is_not_taken_at_every_change(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene()
     scene.job("one")
-    looks = counted(monkeypatch, then=lambda: setattr(scene, "time", scene.time + 0.5))
+    looks = counted(monkeypatch, then=lambda: setattr(scene, "cpu", scene.cpu + 0.5))
     scene.wait("one")
     scene.job("two")
-    scene.time += 4
+    scene.time += 4.5
     assert scene.wait("two") is None
     assert looks() == 1
     scene.time += 1
+    assert scene.wait("two")
+    assert looks() == 2
+
+
+def test_one_that_took_long_on_a_busy_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene()
+    scene.job("one")
+    looks = counted(monkeypatch, then=lambda: setattr(scene, "time", scene.time + 0.5))
+    scene.wait("one")
+    scene.job("two")
     assert scene.wait("two")
     assert looks() == 2
 

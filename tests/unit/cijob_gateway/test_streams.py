@@ -13,6 +13,7 @@ from cijob_gateway import streams
 from cijob_gateway.errors import Forbidden
 from cijob_gateway.logs.follows import Batch, End, Gap, Item, State
 from cijob_gateway.streams import HEARTBEAT, Stream, Terms, encode, events
+from cijob_kube.errors import Denied, Unavailable
 
 T = "2026-01-01T00:00:00.000000000Z"
 LINES = Batch(1, Lines.of_rows([(T.encode(), 0, b"one\n"), (T.encode(), 1, b"\xff\r")]))
@@ -74,6 +75,22 @@ def test_in_silence_there_are_heartbeats_until_the_right_is_withdrawn() -> None:
     assert refusal.startswith(b"event: error\n")
     assert b'"slug"' not in refusal
     assert b"forbidden" in refusal
+
+
+def test_an_api_server_that_is_away_withdraws_no_right() -> None:
+    asked: list[int] = []
+
+    async def recheck() -> None:
+        asked.append(1)
+        if len(asked) > 2:
+            raise Denied(403, "Forbidden", "the gateway may not ask")
+        raise Unavailable(503, "", "the API server is away")
+
+    stream = events(items(then=asyncio.Event()), Terms(asyncio.Event(), recheck, 0.001))
+    *beats, last = asyncio.run(collect(stream))
+    assert beats == [HEARTBEAT] * 2
+    assert last.startswith(b"event: error\n")
+    assert b"the gateway may not ask" in last
 
 
 def test_a_gateway_that_ends_tells_its_clients_to_reconnect() -> None:
