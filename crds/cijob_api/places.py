@@ -93,6 +93,11 @@ class Bound(Enum):
     GROUP = "group"
 
 
+def person(pool: str, job: Waiting | Holding) -> Tenant:
+    """Whom a pool's limit per submitter counts, over all namespaces; for nobody, the namespace."""
+    return (pool, "", job.submitter) if job.submitter else (pool, job.namespace)
+
+
 def take_turns(turns: dict[Tenant, float], placed: Iterable[Placed], now: float) -> None:
     """Remember whose turn it was."""
     for number, one in enumerate(placed):
@@ -104,6 +109,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._held: dict[Tenant, int] = {}  # not a Counter: most are asked for in vain
+        self._people: dict[Tenant, int] = {}
         self._groups: dict[Tenant, int] = {}
 
     @classmethod
@@ -119,6 +125,8 @@ class Tally:
         held, space = self._held, job.namespace
         for tenant in ((pool,), (pool, space), (pool, space, job.submitter)):
             held[tenant] = held.get(tenant, 0) + 1
+        who = person(pool, job)
+        self._people[who] = self._people.get(who, 0) + 1
         if job.group:
             self._groups[(space, job.group)] = self.in_group(space, job.group) + 1
 
@@ -141,8 +149,8 @@ class Tally:
         most = capacity.per_namespace
         if most is not None and self._held.get((pool, job.namespace), 0) >= most:
             return Bound.NAMESPACE
-        most, person = capacity.per_submitter, (pool, job.namespace, job.submitter)
-        if most is not None and self._held.get(person, 0) >= most:
+        most = capacity.per_submitter
+        if most is not None and self._people.get(person(pool, job), 0) >= most:
             return Bound.SUBMITTER
         return None
 

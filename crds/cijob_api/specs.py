@@ -147,7 +147,8 @@ class Limits(Model):
     per_namespace: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Jobs of one namespace that run at a time (default: no limit but the pool's)."""
     per_submitter: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Jobs of one submitter that run at a time (default: no limit but the pool's)."""
+    """Jobs of one submitter that run at a time, in all namespaces together; those without one count
+    as their namespace's (default: no limit but the pool's)."""
 
 
 class Allow(Model):

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from cijob_gateway.routes.buildjobs import Builds, cancel
+from cijob_gateway.routes.buildjobs import LATE, Builds, cancel
 
 Json = dict[str, Any]
 
@@ -40,13 +40,7 @@ class Cancelling:
     ("phase", "ends", "waited", "words"),
     [
         ("Queued", True, [30.0], "cancelled successfully"),
-        (
-            "Queued",
-            False,
-            [30.0],
-            "will be cancelled; the operator has not ended it within 30 s, "
-            "look at its status later",
-        ),
+        ("Queued", False, [30.0], f"will be cancelled; {LATE}"),
         ("Running", False, [], "cancelled successfully"),
     ],
 )
