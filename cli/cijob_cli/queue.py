@@ -18,13 +18,17 @@ class Place:
     pool: str
     seconds: int | None
     message: str
+    limit: str = ""
+    """Whose limit it waits for, if not for a place: then that is its line."""
 
     def words(self) -> str:
-        """In a few words: `3rd in pool default, about 15m`."""
+        """In a few words: `2 jobs ahead in pool default, about 15m`."""
         if self.position is None or self.seconds is None:
             return self.message
         ahead = "next" if self.position == 1 else f"{counted(self.position - 1, 'job')} ahead"
         wait = f"about {format_duration(self.seconds)}" if self.seconds else "now"
+        if self.limit:
+            return f"{self.message}; {ahead}, {wait}"
         return f"{ahead} in pool {self.pool}, {wait}"
 
     def is_news(self, before: "Place | None") -> bool:
@@ -34,7 +38,7 @@ class Place:
         if self.position is None or before.position is None:
             return self.message != before.message
         nearer = self.position <= before.position // 2
-        return nearer or self.pool != before.pool
+        return nearer or (self.pool, self.limit) != (before.pool, before.limit)
 
 
 def read_place(data: Mapping[str, Any]) -> Place:
@@ -44,6 +48,7 @@ def read_place(data: Mapping[str, Any]) -> Place:
         data.get("pool") or "",
         data.get("waitSeconds"),
         data.get("message") or "",
+        data.get("limit") or "",
     )
 
 

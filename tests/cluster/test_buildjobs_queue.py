@@ -241,3 +241,27 @@ def test_ci_wait_says_where_the_job_stands_and_nothing_is_written(full: Full) ->
     full.operator.start()
     out, err = waiting.communicate(timeout=120)
     assert (waiting.returncode, out) == (0, "hello\n"), err
+
+
+def test_ci_wait_says_which_limit_holds_a_job_while_places_are_free(full: Full) -> None:
+    full.stop()
+    full.start(9)
+    group = {"concurrency": {"group": "deploy"}}
+    full.operator.submit("first", script="trap 'exit 3' TERM; sleep 300 & wait", **group)
+    full.operator.until_reason("first", "Running")
+    full.operator.submit("second", script="echo hello", **group)
+    [second] = full.until_queued("second")
+    assert (second["position"], second["waitSeconds"], second["limit"]) == (1, 300, "group")
+    [pool] = full.queue()["pools"]
+    assert (pool["queued"], pool["waitSeconds"]) == (1, 0)
+    waiting = full.ci("wait", "second")
+    assert waiting.stderr
+    lines: list[str] = []
+    while not lines or ", about " not in lines[-1]:
+        lines.append(waiting.stderr.readline())
+        assert lines[-1], lines
+    words = "1 of at most 1 jobs of group deploy run; next, about 5m"
+    assert lines[-1] == f"ci: queued: {words}\n"
+    full.operator.patch("first", desiredState="Cancelled")
+    out, err = waiting.communicate(timeout=120)
+    assert (waiting.returncode, out) == (0, "hello\n"), err

@@ -42,9 +42,12 @@ class QueueJob(BaseModel):
     namespace: str
     name: str
     pool: str | None = Field(description="Where it is likely to run; null if it is in no line.")
-    position: int | None = Field(description="1 for the next one of its pool.")
+    position: int | None = Field(description="1 for the next one of its pool, or of its limit.")
     ahead: int | None = Field(description="How many are in front of it.")
     waitSeconds: int | None = Field(description="How long it will wait: a guess.")  # noqa: N815
+    limit: str | None = Field(
+        description="Whose limit holds it: group, namespace or submitter; null for none."
+    )
     message: str = Field(description="What it waits for.")
 
 
@@ -101,6 +104,7 @@ def shown(wait: Wait) -> QueueJob:
         position=wait.position,
         ahead=wait.position - 1 if wait.position else None,
         waitSeconds=wait.seconds,
+        limit=wait.limit,
         message=wait.words,
     )
 

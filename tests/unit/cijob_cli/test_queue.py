@@ -23,6 +23,13 @@ def test_in_words(where: Place, words: str) -> None:
     assert where.words() == words
 
 
+def test_who_is_held_by_a_limit_is_told_of_that_not_of_free_places() -> None:
+    held = Place(1, "default", 300, "1 of at most 1 jobs of group deploy run", "group")
+    assert held.words() == "1 of at most 1 jobs of group deploy run; next, about 5m"
+    assert held.is_news(place(1))
+    assert not held.is_news(held)
+
+
 def test_in_a_column() -> None:
     assert short(place(1)) == "next, ~5m"
     assert short(place(3)) == "2 ahead, ~5m"

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import pytest
+
 from cijob_api.estimates import History
 from cijob_api.fitting import Pools, capacities
 from cijob_api.places import Floor, Holding, Waiting
@@ -73,6 +75,44 @@ def test_jobs_that_cannot_start_come_last_and_have_no_place() -> None:
     assert [wait.name for wait in found.waits] == ["one", "held"]
     last = found.waits[-1]
     assert (last.position, last.seconds, last.words) == (None, None, "suspend is true")
+
+
+def test_who_is_at_a_limit_waits_for_those_who_hold_it_whatever_is_free() -> None:
+    group = {"group": "deploy"}
+    running = [Holding("team", "first", "default", group="deploy")]
+    jobs = (queued("second", 1, **group), queued("third", 2, **group), queued("other", 3))
+    found = looked(*jobs, running=running, pools={"default": CIPoolSpec(max_concurrent=10)})
+    assert [(wait.name, wait.position, wait.seconds, wait.limit) for wait in found.waits] == [
+        ("other", 1, 0, None),
+        ("second", 1, 300, "group"),
+        ("third", 2, 600, "group"),
+    ]
+    assert found.waits[1].words == "1 of at most 1 jobs of group deploy run"
+    [line] = found.pools
+    assert (line.queued, line.seconds) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "kind"), [({"perNamespace": 2}, "namespace"), ({"perSubmitter": 2}, "submitter")]
+)
+def test_a_tenant_s_limit_is_a_small_pool(limits: Mapping[str, int], kind: str) -> None:
+    pool = CIPoolSpec.model_validate({"maxConcurrent": 10, "limits": limits})
+    habits = {("test", "default"): History((60.0,))}
+    jobs = [queued(f"j-{n}", n, template="test") for n in (1, 2)]
+    found = looked(*jobs, running=held(2), pools={"default": pool}, habits=habits)
+    assert [(wait.position, wait.seconds, wait.limit) for wait in found.waits] == [
+        (1, 30, kind),
+        (2, 60, kind),
+    ]
+
+
+def test_who_is_at_a_limit_waits_for_a_place_of_the_pool_as_well() -> None:
+    group = {"group": "deploy"}
+    running = [Holding("team", "first", "default", group="deploy"), *held(1)]
+    habits = {("deploy", "default"): History((10.0,))}
+    jobs = (queued("ahead"), queued("held", 1, template="deploy", **group))
+    found = looked(*jobs, running=running, habits=habits)
+    assert [(wait.name, wait.seconds) for wait in found.waits] == [("ahead", 300), ("held", 600)]
 
 
 def test_what_took_so_long_before_is_expected_again() -> None:
