@@ -41,6 +41,7 @@ class Following:
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     recent: deque[str] = field(default_factory=lambda: deque(maxlen=1000))
     earlier: frozenset[str] = frozenset()  # ids of the streams before this one
+    gaps: set[str | None] = field(default_factory=set)  # behind which lines some are missing
 
     @property
     def name(self) -> str | None:
@@ -60,6 +61,7 @@ class Following:
         elif event.kind == "queue":
             self._queue(read_place(event.data()))
         elif event.kind == "gap":
+            self.gaps.add(self.last_id)
             self.screen.gap(str(event.data().get("message") or ""))
         elif event.kind == "error":
             raise error_of(int(event.data().get("status") or 500), event.text.encode(), {})
@@ -70,8 +72,13 @@ class Following:
         return None
 
     def begin_again(self) -> None:
-        """A new stream: what came in the earlier ones may come again."""
+        """A new stream: what came in the earlier ones may come again.
+
+        A gap behind the last line is told again, unless its lines are there by now. One with lines
+        behind it is told by nobody any more.
+        """
         self.earlier = frozenset(self.recent)
+        self.gaps.discard(self.last_id)
 
     def _log(self, event: Event) -> None:
         if event.id in self.earlier:
@@ -113,7 +120,7 @@ class Following:
 
     def missing(self, end: End) -> str | None:
         """What of the log did not arrive, in words."""
-        if not end.complete:
+        if self.gaps or not end.complete:
             return "the log is not complete: some lines were not recorded"
         if not self.whole or end.lines is None:
             return None

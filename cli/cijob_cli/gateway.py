@@ -12,7 +12,6 @@ from cijob_cli.events import Event
 from cijob_cli.transport import Call, Transport
 
 _EVENTS = {"Accept": "text/event-stream"}
-_TEXT_BYTES = 256 * 1024
 _OUTCOME_SECONDS = 10.0
 # A job as the API server has it; the parts that are shown are read by jobs.
 Job = dict[str, Any]
@@ -155,7 +154,8 @@ class Gateway:
         call = Call("GET", path, tuple(query), headers={"Accept": "text/plain"})
         with self.transport.open(call) as response:
             digest = response.headers.get("repr-digest", "")
-            yield Text(response.iter_bytes(_TEXT_BYTES), digest)
+            # As it comes: in chunks of a size, what there is when it breaks would be lost.
+            yield Text(response.iter_bytes(), digest)
 
     def artifacts(self, name: str, attempt: int | None) -> dict[str, Any]:
         """What a job left behind, also of one that is gone. Raises NotFound."""

@@ -110,7 +110,7 @@ class Loopback:
     artifacts: dict[str, bytes] = field(default_factory=dict)  # of every job
     files: dict[str, str] = field(default_factory=dict)  # their names, if not the artifact's own
     missing: str = ""
-    cuts: list[int] = field(default_factory=list)  # after so many bytes a download breaks
+    cuts: list[int] = field(default_factory=list)  # after so many bytes a download or log breaks
     done: threading.Event = field(default_factory=threading.Event)
     streaming: threading.Event = field(default_factory=threading.Event)
 
@@ -234,8 +234,19 @@ class _Handler(BaseHTTPRequestHandler):
     def _logs(self, asked: Asked) -> None:
         if asked.headers["accept"] == "text/event-stream":
             return self._stream(self._script())
+        if self.gateway.cuts:
+            return self._cut(self.gateway.log, self.gateway.cuts.pop(0))
         digest = {"Repr-Digest": self.gateway.digest} if self.gateway.digest else {}
         return self._answer(200, self.gateway.log, "text/plain", **digest)
+
+    def _cut(self, body: bytes, size: int) -> None:
+        """A chunked body that has no end."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"%x\r\n%b\r\n" % (size, body[:size]) if size else b"")
+        self.close_connection = True
 
     def _collected(self) -> dict[str, Any]:
         gateway = self.gateway

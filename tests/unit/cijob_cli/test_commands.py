@@ -282,6 +282,33 @@ class TestLogs:
         assert (ended.code, ended.out) == (3, "0ne\n")
         assert "did not arrive as it was archived; read it again: ci logs test-02" in ended.err
 
+    def test_a_log_that_breaks_off_goes_on_where_it_was(self, ci: CI, gateway: Loopback) -> None:
+        gateway.log = b"one\ntwo\nthree\nfour\n"
+        digest = base64.b64encode(hashlib.sha256(gateway.log).digest()).decode()
+        gateway.digest = f"sha-256=:{digest}:"
+        gateway.cuts = [6, 3, 0, 11]
+        ended = ci("logs", "02")
+        assert (ended.code, ended.out_bytes, ended.err) == (0, gateway.log, "")
+        assert len(gateway.asked("GET", "/logs")) == 5
+
+    def test_a_log_that_breaks_off_for_good_is_said(self, ci: CI, gateway: Loopback) -> None:
+        gateway.log = b"one\ntwo\nthree\n"
+        gateway.cuts = [8] * 5
+        ended = ci("logs", "02")
+        assert (ended.code, ended.out) == (7, "one\ntwo\n")
+        assert "ci: the log broke off after 2 lines: no answer from the gateway" in ended.err
+        assert ended.err.endswith("; read it again: ci logs test-02\n")
+
+    def test_a_log_that_is_another_one_by_then_is_said(
+        self, ci: CI, gateway: Loopback, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        gateway.log = b"one\ntwo\nthree\n"
+        gateway.cuts = [8]
+        monkeypatch.setattr("time.sleep", lambda _: setattr(gateway, "log", b"two\nthree\nfour\n"))
+        ended = ci("logs", "02", "--tail", "3")
+        assert (ended.code, ended.out) == (3, "one\ntwo\n")
+        assert "broke after 2 lines, and the log does not begin there any more; read" in ended.err
+
     def test_a_job_that_is_gone_is_found_by_how_it_ends(self, ci: CI, gateway: Loopback) -> None:
         gateway.gone = {"test-77": job("test-77", "Succeeded")}
         gateway.refusals = [("GET jobs/test-77/logs", (200, "the log"))]

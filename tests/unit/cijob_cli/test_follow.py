@@ -85,6 +85,28 @@ def test_a_gap_is_marked_where_it_is(ci: CI, gateway: Loopback) -> None:
     assert "ci: --- lines are missing here: rotated away ---" in ci("submit", "test").err
 
 
+GAP = event("gap", {"message": "rotated away"})
+
+
+def test_a_gap_is_remembered_when_the_stream_is_opened_again(ci: CI, gateway: Loopback) -> None:
+    streams = [[log("one\n"), GAP, log("three\n", second=3)], [log("four\n", second=4), end()]]
+    gateway.streams = [*streams]
+    ended = ci("submit", "test")
+    assert (ended.code, ended.out) == (0, "one\nthree\nfour\n")
+    assert "warning: the log is not complete: some lines were not recorded" in ended.err
+    gateway.streams = [*streams]
+    assert ci("logs", "-f", "test-01").code == 3
+
+
+def test_a_gap_that_is_filled_when_the_stream_is_opened_again_is_none(
+    ci: CI, gateway: Loopback
+) -> None:
+    gateway.streams = [[log("one\n"), GAP], [log("two\n", second=2), end()]]
+    ended = ci("submit", "test")
+    assert (ended.code, ended.out) == (0, "one\ntwo\n")
+    assert "warning" not in ended.err
+
+
 def test_bytes_that_are_no_text_come_out_as_they_were(ci: CI, gateway: Loopback) -> None:
     line = b"\xff\xfe ok \xc3\xbc\n".decode("utf-8", "surrogateescape")
     gateway.streams = [[log(line), end(log_text=line)]]
