@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cijob_api import names
+from cijob_api.details import DETAILS
 from cijob_api.lines import LineId
 from cijob_api.objects import CIJob
 from cijob_api.reasons import Phase
 from cijob_api.statuses import Attempt
 
 TYPE = "dev.cijob.job."
-DETAILS = 100  # lines of the log that a failure brings along
+# A line that is longer is text, whatever it looks like: as objects it would take 30 times as much.
+OWN_CHARACTERS = 1024 * 1024
 ENDS = {
     Phase.SUCCEEDED: "succeeded",
     Phase.FAILED: "failed",
@@ -127,15 +129,17 @@ def line(job: CIJob, identity: LineId, text: str) -> CloudEvent:
     return _event(job, "log", place, {"attempt": identity.attempt, "line": content})
 
 
-def gap(job: CIJob, number: int, message: str) -> CloudEvent:
-    """Lines are missing; `number` counts the gaps of one stream."""
+def gap(job: CIJob, place: str, message: str) -> CloudEvent:
+    """Lines are missing. `place` is the line before it, or the attempt if that has none yet, and
+    the number of the gap there.
+    """
     time = job.status.completion_time or job.metadata.creation_timestamp
-    return _event(job, "gap", Place(f"gap.{number}", time), {"message": message})
+    return _event(job, "gap", Place(f"gap.{place}", time), {"message": message})
 
 
 def _object(text: str) -> dict[str, Any] | None:
     """The JSON object with a `type` that a line may be."""
-    if not text.startswith("{"):  # nearly always so, and fast
+    if not text.startswith("{") or len(text) > OWN_CHARACTERS:  # nearly always so, and fast
         return None
     try:
         found = json.loads(text)

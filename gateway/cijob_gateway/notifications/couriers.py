@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from cijob_api.cloudevents import DETAILS, CloudEvent, history
+from cijob_api.cloudevents import CloudEvent, history
 from cijob_api.names import API_VERSION
 from cijob_api.objects import CIJob
 from cijob_gateway.archiver import metrics
@@ -200,7 +200,7 @@ class Courier:
             found = await self._tools.bucket.store.get(name)
         except FileNotFoundError:
             return []
-        return found.content.decode("utf-8", "replace").removesuffix("\n").split("\n")[-DETAILS:]
+        return found.content.decode("utf-8", "replace").removesuffix("\n").split("\n")
 
     async def _settle(self, tracked: Tracked, events: tuple[CloudEvent, ...], word: str) -> None:
         job = tracked.job

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from cijob_api.cloudevents import CloudEvent
+from cijob_api.details import Details
 from cijob_api.objects import CIJob
 from cijob_api.reasons import Phase
 from cijob_gateway.notifications.sinks import EventKind, Sink
 
 CLOUD_EVENT = "application/cloudevents+json; charset=utf-8"
 AGENT = "cijob"
-DETAILS_CHARACTERS = 256 * 1024
 DESCRIPTION_CHARACTERS = 140  # GitHub's limit
 _FULL_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 # `..` would lead to another path of the API, with the sink's token.
@@ -66,15 +66,11 @@ def signature(key: bytes, identity: str, moment: int, body: bytes) -> str:
 
 
 def with_details(event: CloudEvent, tail: Sequence[str]) -> CloudEvent:
-    """A failure with the last lines of its log, as many as a receiver will take."""
-    kept: list[str] = []
-    size = 0
-    for line in reversed(tail):
-        size += len(line)
-        if size > DETAILS_CHARACTERS:
-            break
-        kept.insert(0, line)
-    return replace(event, data={**event.data, "details": kept})
+    """A failure with the last lines of its log."""
+    details = Details()
+    for line in tail:
+        details.add(line)
+    return replace(event, data={**event.data, "details": details.lines})
 
 
 def commit_status(event: CloudEvent, sink: Sink, job: CIJob) -> Post | None:

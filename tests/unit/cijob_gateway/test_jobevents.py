@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from cijob_api.details import DETAILS_CHARACTERS
 from cijob_api.lines import LineId, Lines
 from cijob_api.objects import CIJob
 from cijob_gateway.jobevents import JobEvents
@@ -98,7 +99,7 @@ WHOLE = [
     "u.retrying.1",
     "u.started.2",
     f"u.2.{T.format(3)}.0",
-    "u.gap.1",
+    f"u.gap.2.{T.format(3)}.0.1",
     "u.finished",
 ]
 
@@ -113,7 +114,7 @@ def test_states_that_were_skipped_are_told_all_the_same() -> None:
         (batch(2, 3), SECOND),
         (END, FAILED),
     ]
-    assert [event.id for event in told(life=life)] == [i for i in WHOLE if i != "u.gap.1"]
+    assert [event.id for event in told(life=life)] == [i for i in WHOLE if ".gap." not in i]
 
 
 def test_a_repetition_is_told_before_its_attempt_begins_but_behind_all_lines() -> None:
@@ -131,6 +132,68 @@ def test_who_comes_back_goes_on_behind_any_event(place: int) -> None:
 def test_the_end_has_the_last_attempts_tail_also_for_who_came_back() -> None:
     for last in (None, WHOLE[0], WHOLE[6]):
         assert told(last)[-1].data["details"] == ["line 3"]
+
+
+def without(*kinds: type[Item]) -> list[tuple[Item, CIJob]]:
+    return [(item, state) for item, state in LIFE if not isinstance(item, kinds)]
+
+
+@pytest.mark.parametrize(
+    ("last", "rest"),
+    [
+        (WHOLE[7], ["u.finished"]),
+        ("u.gap.2.1", [*WHOLE[6:7], "u.finished"]),  # before any line of that attempt
+        (f"u.1.{T.format(2)}.0", [*WHOLE[4:7], "u.finished"]),
+    ],
+)
+def test_who_had_a_gap_that_is_filled_by_now_goes_on_all_the_same(
+    last: str, rest: list[str]
+) -> None:
+    assert [event.id for event in told(last, without(Gap))] == rest
+
+
+@pytest.mark.parametrize("last", ["u.queued", "u.started.1", "u.retrying.1", "u.gap.1.1"])
+def test_who_had_an_event_of_an_attempt_that_is_forgotten_goes_on_all_the_same(last: str) -> None:
+    forgotten = job(attempt(2), phase="Running")
+    ended = job(attempt(2, ended=True), phase="Failed", completionTime="t9", exitCode=1)
+    life: list[tuple[Item, CIJob]] = [
+        (State("Running", "Running", None, 2), forgotten),
+        (batch(2, 3), forgotten),
+        (END, ended),
+    ]
+    assert [event.id for event in told(last, life)] == [*WHOLE[5:7], "u.finished"]
+
+
+def test_gaps_at_one_place_are_told_apart_and_a_gap_without_a_line_is_of_its_attempt() -> None:
+    life: list[tuple[Item, CIJob]] = [
+        (Gap("nothing was read"), STATES["running"]),
+        (State("Running", "Running", None, 1), STATES["running"]),
+        (Gap("first"), STATES["running"]),
+        (Gap("second"), STATES["running"]),
+        (batch(1, 1), STATES["running"]),
+        (Gap("third"), STATES["running"]),
+        (batch(2, 3), SECOND),
+        (Gap("fourth"), SECOND),
+    ]
+    assert [event.id for event in told(life=life) if ".gap." in event.id] == [
+        "u.gap.0.1",
+        "u.gap.1.1",
+        "u.gap.1.2",
+        f"u.gap.1.{T.format(1)}.0.1",
+        f"u.gap.2.{T.format(3)}.0.1",
+    ]
+
+
+def test_details_are_bounded_however_long_the_lines_are() -> None:
+    rows = [(T.format(n).encode(), 0, b"x" * 2**20 + b"\n") for n in range(9)]
+    long: list[tuple[Item, CIJob]] = [(Batch(2, Lines.of_rows(rows)), SECOND), (END, FAILED)]
+    assert [len(line) for line in told(life=long)[-1].data["details"]] == [DETAILS_CHARACTERS]
+
+
+@pytest.mark.parametrize("last", ["u.gap.1", "u.started.x", "u.more", "u."])
+def test_what_is_no_event_is_refused_at_once(last: str) -> None:
+    with pytest.raises(ValueError, match="no event of this job"):
+        told(last)
 
 
 def test_an_event_of_another_job_is_refused_at_once() -> None:
