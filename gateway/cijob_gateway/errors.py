@@ -17,6 +17,7 @@ Problem                      `detail` is fact + number + next step, for the pers
 ├── IdempotencyMismatch 422  the same key came with another request
 ├── Invalid           422    the API server refused the job; its words
 └── Down              503    S3 or the API server is away: try again
+    └── Restarting    503    this gateway ends: ask again, another one answers
 
 `problem_of` is the one table from what the API server answers to these.
 """
@@ -152,6 +153,12 @@ class Down(Problem):
     """Something that the gateway needs is away."""
 
     status, slug, title = 503, "unavailable", "Not available now"
+
+
+class Restarting(Down):
+    """This gateway ends."""
+
+    slug, title = "restarting", "The gateway restarts"
 
 
 def problem_of(error: kube.ApiError) -> Problem:

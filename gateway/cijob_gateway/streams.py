@@ -1,72 +1,40 @@
-"""Server-sent events: what a followed job looks like on the wire, and how such a stream ends.
+"""Streams to readers: how a followed job is kept on the wire, and how such a stream ends.
 
-The bytes are made here by hand: logs are the hot path. A stream ends with the job, when the client
-is gone or takes nothing for a minute, when its right is withdrawn, and with `reconnect` when the
-gateway goes away.
+It ends with the job, when the client is gone or takes nothing for a minute, when its right is
+withdrawn, however busy it is, and when the gateway goes away. Events say why they end. A text
+cannot: its body is broken off, so that nobody takes a part of a log for all of it.
 """
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from cijob_gateway import metrics
-from cijob_gateway.errors import Problem, problem_of
-from cijob_gateway.logs.logitems import Batch, Closed, End, Gap, Item, State
+from cijob_gateway.errors import Problem, Restarting, problem_of
+from cijob_gateway.logs.logitems import Batch, Gap, Item
+from cijob_gateway.wire import Pieces, encode, event, stamped
 from cijob_kube.errors import ApiError, Unavailable
 
 Json = dict[str, Any]
+T = TypeVar("T")
 HEARTBEAT = b": heartbeat\n\n"
 HEARTBEAT_SECONDS = 15.0
 # So soon somebody who waits hears where the job stands.
 NEWS_SECONDS = 1.0
 # A client that takes nothing for so long is gone, whatever its connection says.
 STUCK_SECONDS = 60.0
+# More at once would lie in the connection's buffer twice, and have to be taken within that time.
+SEND_BYTES = 1024 * 1024
 HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-store",
     "X-Accel-Buffering": "no",  # nginx would keep lines until its buffer is full
 }
-
-
-def event(kind: str, data: object, identity: str = "") -> bytes:
-    """One event. ASCII only: bytes that are no UTF-8 survive as lone surrogates."""
-    head = f"id: {identity}\n" if identity else ""
-    return f"{head}event: {kind}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
-
-
-@lru_cache(maxsize=64)
-def encode(item: Item) -> bytes:
-    """An item of a follow as an event. Readers of one log share its batches: each is made once."""
-    match item:
-        case Batch():
-            lines = [line.decode("utf-8", "surrogateescape") for line in item.lines]
-            return event("log", {"attempt": item.attempt, "lines": lines}, str(item.last))
-        case State():
-            said = {"phase": item.phase, "reason": item.reason, "message": item.message}
-            return event("status", {**said, "attempt": item.attempt})
-        case Closed():
-            return b""  # clients see it by what comes next
-        case Gap():
-            return event("gap", {"message": item.message})
-        case End():
-            said = {"phase": item.phase, "reason": item.reason, "message": item.message}
-            log = {"lines": item.lines, "bytes": item.bytes, "sha256": item.sha256}
-            complete = {"exitCode": item.exit_code, **log, "complete": item.complete}
-            return event("end", {**said, **complete})
-
-
-def stamped(batch: Batch) -> Batch:
-    """The same lines, each behind its time; their ids stay."""
-    pairs = zip(batch.timestamps, batch.lines, strict=True)
-    texts = tuple(time + b" " + line for time, line in pairs)
-    return replace(batch, content=replace(batch.content, texts=texts))
 
 
 async def with_times(items: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
@@ -83,6 +51,7 @@ class Terms:
     draining: asyncio.Event
     recheck: Callable[[], Awaitable[None]]
     heartbeat_seconds: float = HEARTBEAT_SECONDS
+    """After so long a silence there is a heartbeat; so often the right is asked for."""
     news: Callable[[], Awaitable[bytes]] | None = None
     """What is to be said in silence instead of a heartbeat, if anything: soon, then as rarely."""
 
@@ -95,7 +64,7 @@ async def still_allowed(asked: Awaitable[None]) -> None:
     try:
         await asked
     except Unavailable:
-        return  # asked again at the next silence
+        return  # asked again soon
     except ApiError as error:
         raise problem_of(error) from error
 
@@ -107,49 +76,83 @@ async def events(items: AsyncGenerator[Item, None], terms: Terms) -> AsyncGenera
             yield chunk
 
 
-async def _encoded(items: AsyncGenerator[Item, None]) -> AsyncGenerator[bytes, None]:
+async def _encoded(items: AsyncGenerator[Item, None]) -> AsyncGenerator[Pieces, None]:
     async with aclosing(items):
         async for item in items:
-            if encoded := encode(item):
-                yield encoded
+            yield encode(item)
 
 
 async def kept_alive(
-    chunks: AsyncGenerator[bytes, None], terms: Terms
+    made: AsyncGenerator[Pieces, None], terms: Terms
 ) -> AsyncGenerator[bytes, None]:
-    """Events on the wire, with heartbeats in silence; ended as the terms say."""
+    """Events on the wire, with heartbeats in silence; the last one says why it ends too soon."""
+    soon = terms.news is not None
+    try:
+        async with aclosing(_lasting(made, terms)) as lasting:
+            async for pieces in lasting:
+                if pieces is not None:
+                    for piece in pieces:
+                        yield piece
+                    continue
+                news = await terms.news() if terms.news else b""
+                if news or not soon:
+                    yield news or HEARTBEAT
+                soon = False
+    except Restarting as problem:
+        yield event("reconnect", {"message": problem.detail})
+    except Problem as problem:
+        yield event("error", problem.document())
+
+
+async def text(items: AsyncGenerator[Item, None], terms: Terms) -> AsyncGenerator[bytes, None]:
+    """The log's own bytes; a gap is a line of ours. Raises Problem where it breaks off."""
+    async with aclosing(_lasting(items, terms)) as lasting:
+        async for item in lasting:
+            if isinstance(item, Batch):
+                yield b"".join(item.lines)
+            elif isinstance(item, Gap):
+                yield f"\n--- cijob: lines are missing here: {item.message}\n".encode()
+
+
+async def _lasting(items: AsyncGenerator[T, None], terms: Terms) -> AsyncGenerator[T | None, None]:
+    """What comes, and None for each silence. Raises Restarting, and what `recheck` raises."""
     draining = asyncio.ensure_future(terms.draining.wait())
-    coming: asyncio.Future[bytes] | None = None
+    withdrawn = asyncio.ensure_future(_withdrawn(terms))
+    coming: asyncio.Future[T] | None = None
     patience = min(NEWS_SECONDS, terms.heartbeat_seconds) if terms.news else terms.heartbeat_seconds
     try:
         while True:
-            coming = coming or asyncio.ensure_future(anext(chunks))
-            waits: set[asyncio.Future[Any]] = {coming, draining}
+            coming = coming or asyncio.ensure_future(anext(items))
+            waits: set[asyncio.Future[Any]] = {coming, draining, withdrawn}
             done, _ = await asyncio.wait(
                 waits, timeout=patience, return_when=asyncio.FIRST_COMPLETED
             )
-            if coming in done:
-                chunk, coming = coming.result(), None
-                yield chunk
+            # First, as in a busy stream something has always come.
+            if withdrawn in done:
+                withdrawn.result()
             elif draining in done:
-                yield event("reconnect", {"message": "the gateway restarts; reconnect"})
-                return
+                raise Restarting("the gateway restarts; reconnect")
+            elif coming in done:
+                item, coming = coming.result(), None
+                yield item
             else:
-                await still_allowed(terms.recheck())
-                news = await terms.news() if terms.news else b""
-                if news or patience == terms.heartbeat_seconds:
-                    yield news or HEARTBEAT
+                yield None
                 patience = terms.heartbeat_seconds
     except StopAsyncIteration:
         return
-    except Problem as problem:
-        yield event("error", problem.document())
     finally:
-        draining.cancel()
-        if coming:
-            coming.cancel()
-            await asyncio.wait({coming})
-        await chunks.aclose()
+        tasks = {task for task in (draining, withdrawn, coming) if task}
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await items.aclose()
+
+
+async def _withdrawn(terms: Terms) -> None:
+    """Ask for the right again and again; ends by raising what says that it is gone."""
+    while True:
+        await asyncio.sleep(terms.heartbeat_seconds)
+        await still_allowed(terms.recheck())
 
 
 async def first(head: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
@@ -158,18 +161,6 @@ async def first(head: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerato
         yield head
         async for chunk in rest:
             yield chunk
-
-
-async def text(items: AsyncGenerator[Item, None], terms: Terms) -> AsyncGenerator[bytes, None]:
-    """The log's own bytes; a gap is a line of ours."""
-    async with aclosing(items):
-        async for item in items:
-            if isinstance(item, Batch):
-                yield b"".join(item.lines)
-            elif isinstance(item, Gap):
-                yield f"\n--- cijob: lines are missing here: {item.message}\n".encode()
-            if terms.draining.is_set():
-                return
 
 
 class Stream(Response):
@@ -195,14 +186,17 @@ class Stream(Response):
             await asyncio.wait({sending, gone})
             await self._chunks.aclose()
         error = None if sending.cancelled() else sending.exception()
-        if error and not isinstance(error, TimeoutError | OSError):
+        # Those leave the body without its end, and the server closes the connection.
+        if error and not isinstance(error, TimeoutError | OSError | Problem):
             raise error
 
     async def _send(self, start: Json, send: Send) -> None:
         await send(start)
         async for chunk in self._chunks:
-            async with asyncio.timeout(STUCK_SECONDS):
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            for place in range(0, len(chunk), SEND_BYTES):
+                some = chunk[place : place + SEND_BYTES]
+                async with asyncio.timeout(STUCK_SECONDS):
+                    await send({"type": "http.response.body", "body": some, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
 

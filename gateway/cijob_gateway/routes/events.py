@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cijob_api.cloudevents import CloudEvent
 from cijob_api.objects import CIJob
-from cijob_gateway import streams
+from cijob_gateway import streams, wire
 from cijob_gateway.errors import BadRequest
 from cijob_gateway.jobevents import JobEvents
 from cijob_gateway.parts import Called, Name, Namespace
@@ -46,8 +46,11 @@ async def events(
     return streams.Stream(streams.kept_alive(encoded(source), terms(call, job)), streams.HEADERS)
 
 
-async def encoded(made: AsyncGenerator[CloudEvent, None]) -> AsyncGenerator[bytes, None]:
+async def encoded(made: AsyncGenerator[CloudEvent, None]) -> AsyncGenerator[wire.Pieces, None]:
     """Each event on the wire: its id, its type and itself."""
     async with aclosing(made):
         async for event in made:
-            yield streams.event("cloudevent", event.as_json(), event.id)
+            if event.kind == "log" and len(event.data["line"]) > wire.LONG:
+                yield wire.pieces("cloudevent", event.as_json(), event.id)
+            else:
+                yield (wire.event("cloudevent", event.as_json(), event.id),)

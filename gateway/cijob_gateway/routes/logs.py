@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cijob_api.lines import LineId, Parser
 from cijob_api.objects import CIJob
-from cijob_gateway import streams
+from cijob_gateway import streams, wire
 from cijob_gateway.errors import BadRequest
 from cijob_gateway.logs.archivedtexts import ArchivedText, archived_text
 from cijob_gateway.parts import Call, Called, Name, Namespace
@@ -91,7 +91,7 @@ def followed(call: Call, body: Json) -> Response:
     job = CIJob.parse(body)
     items = call.parts.follows.follow(job, follow=True)
     rest = streams.events(items, told(call, job))
-    return streams.Stream(streams.first(streams.event("job", body), rest), streams.HEADERS)
+    return streams.Stream(streams.first(wire.event("job", body), rest), streams.HEADERS)
 
 
 def terms(call: Call, job: CIJob) -> streams.Terms:

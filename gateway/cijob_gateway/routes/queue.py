@@ -13,8 +13,8 @@ from pydantic import BaseModel, Field
 from cijob_api.objects import CIJob
 from cijob_gateway.login import Right
 from cijob_gateway.parts import Call, Called
-from cijob_gateway.streams import event
 from cijob_gateway.waits import PoolLine, Wait
+from cijob_gateway.wire import event
 
 router = APIRouter(prefix="/v1/queue", tags=["queue"])
 

@@ -1,7 +1,6 @@
-"""Server-sent events on the wire, and how a stream ends."""
+"""Streams to readers: what they are told in silence, and how a stream ends."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Any
@@ -10,9 +9,10 @@ import pytest
 
 from cijob_api.lines import Lines
 from cijob_gateway import streams
-from cijob_gateway.errors import Forbidden
-from cijob_gateway.logs.follows import Batch, End, Gap, Item, State
-from cijob_gateway.streams import HEARTBEAT, Stream, Terms, encode, events
+from cijob_gateway.errors import Forbidden, Restarting
+from cijob_gateway.logs.logitems import Batch, End, Gap, Item
+from cijob_gateway.streams import HEARTBEAT, SEND_BYTES, Stream, Terms, events, text
+from cijob_gateway.wire import encode
 from cijob_kube.errors import Denied, Unavailable
 
 T = "2026-01-01T00:00:00.000000000Z"
@@ -39,22 +39,9 @@ async def collect(stream: AsyncGenerator[bytes, None]) -> list[bytes]:
     return [chunk async for chunk in stream]
 
 
-def test_a_batch_is_ascii_and_keeps_its_bytes() -> None:
-    text = encode(LINES).decode("ascii")
-    head, kind, data, *_ = text.split("\n")
-    assert (head, kind) == (f"id: 1.{T}.1", "event: log")
-    lines = json.loads(data.removeprefix("data: "))["lines"]
-    assert [line.encode("utf-8", "surrogateescape") for line in lines] == list(LINES.lines)
-
-
-def test_each_item_is_an_event_of_its_kind() -> None:
-    kinds = [encode(item).split(b"\n")[0] for item in (State("Queued", "", "", 1), Gap("x"), END)]
-    assert kinds == [b"event: status", b"event: gap", b"event: end"]
-
-
 def test_a_stream_ends_with_its_items() -> None:
     sent = asyncio.run(collect(events(items(LINES, END), terms())))
-    assert sent == [encode(LINES), encode(END)]
+    assert sent == [*encode(LINES), *encode(END)]
 
 
 def test_in_silence_there_are_heartbeats_until_the_right_is_withdrawn() -> None:
@@ -71,7 +58,8 @@ def test_in_silence_there_are_heartbeats_until_the_right_is_withdrawn() -> None:
             events(items(then=asyncio.Event()), terms(withdrawn=True, heartbeat=0.001))
         )
 
-    [refusal] = asyncio.run(withdrawn())
+    *before, refusal = asyncio.run(withdrawn())
+    assert set(before) <= {HEARTBEAT}
     assert refusal.startswith(b"event: error\n")
     assert b'"slug"' not in refusal
     assert b"forbidden" in refusal
@@ -88,7 +76,7 @@ def test_an_api_server_that_is_away_withdraws_no_right() -> None:
 
     stream = events(items(then=asyncio.Event()), Terms(asyncio.Event(), recheck, 0.001))
     *beats, last = asyncio.run(collect(stream))
-    assert beats == [HEARTBEAT] * 2
+    assert (set(beats) <= {HEARTBEAT}, len(asked)) == (True, 3)
     assert last.startswith(b"event: error\n")
     assert b"the gateway may not ask" in last
 
@@ -102,14 +90,97 @@ def test_a_gateway_that_ends_tells_its_clients_to_reconnect() -> None:
         return [first, *await collect(stream)]
 
     first, last = asyncio.run(run())
-    assert first == encode(LINES)
+    assert [first] == list(encode(LINES))
     assert last.startswith(b"event: reconnect\n")
+
+
+async def endless() -> AsyncGenerator[Item, None]:
+    """A log of which more is always there."""
+    while True:
+        yield LINES
+        await asyncio.sleep(0)
+
+
+def test_a_busy_stream_ends_when_its_right_is_withdrawn() -> None:
+    *sent, refusal = asyncio.run(collect(events(endless(), terms(withdrawn=True, heartbeat=0.001))))
+    assert refusal.startswith(b"event: error\n")
+    assert set(sent) == set(encode(LINES))
+
+
+def test_a_busy_stream_is_told_that_the_gateway_ends() -> None:
+    async def run() -> bytes:
+        given = terms()
+        stream = events(endless(), given)
+        await anext(stream)
+        given.draining.set()
+        return (await collect(stream))[-1]
+
+    assert asyncio.run(run()).startswith(b"event: reconnect\n")
+
+
+def test_a_text_is_the_logs_own_bytes_and_says_what_is_missing() -> None:
+    sent = asyncio.run(collect(text(items(LINES, Gap("rotated away"), END), terms())))
+    assert sent == [b"one\n\xff\r", b"\n--- cijob: lines are missing here: rotated away\n"]
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_text_breaks_off_when_its_right_is_withdrawn(*, busy: bool) -> None:
+    source = endless() if busy else items(LINES, then=asyncio.Event())
+    with pytest.raises(Forbidden):
+        asyncio.run(collect(text(source, terms(withdrawn=True, heartbeat=0.001))))
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_text_breaks_off_at_once_when_the_gateway_ends(*, busy: bool) -> None:
+    async def run() -> None:
+        given = terms()
+        stream = text(endless() if busy else items(LINES, then=asyncio.Event()), given)
+        await anext(stream)
+        given.draining.set()
+        async with asyncio.timeout(5):
+            await collect(stream)
+
+    with pytest.raises(Restarting):
+        asyncio.run(run())
+
+
+def test_a_large_chunk_is_sent_in_parts() -> None:
+    async def run() -> list[bytes]:
+        sent: list[bytes] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message.get("body", b""))
+
+        async def one() -> AsyncGenerator[bytes, None]:
+            yield b"x" * (SEND_BYTES * 2 + 1)
+
+        await Stream(one(), {"Content-Type": "x"})({}, asyncio.Event().wait, send)  # type: ignore[arg-type]
+        return sent
+
+    assert [len(part) for part in asyncio.run(run())] == [0, SEND_BYTES, SEND_BYTES, 1, 0]
+
+
+def test_a_body_that_breaks_off_has_no_end() -> None:
+    async def run() -> list[Any]:
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message.get("more_body"))
+
+        async def broken() -> AsyncGenerator[bytes, None]:
+            yield b"a part"
+            raise Restarting("the gateway restarts")
+
+        await Stream(broken(), {"Content-Type": "x"})({}, asyncio.Event().wait, send)  # type: ignore[arg-type]
+        return sent
+
+    assert asyncio.run(run()) == [None, True]
 
 
 def test_a_client_that_leaves_ends_the_follow_at_once() -> None:
     closed = asyncio.Event()
 
-    async def endless() -> AsyncGenerator[bytes, None]:
+    async def held() -> AsyncGenerator[bytes, None]:
         try:
             yield b"first"
             await asyncio.Event().wait()
@@ -130,7 +201,7 @@ def test_a_client_that_leaves_ends_the_follow_at_once() -> None:
             return {"type": "http.disconnect"}
 
         async with asyncio.timeout(5):
-            await Stream(endless(), {"Content-Type": "x"})({}, receive, send)
+            await Stream(held(), {"Content-Type": "x"})({}, receive, send)
         assert closed.is_set()
         assert len(asyncio.all_tasks()) == 1
         return sent
