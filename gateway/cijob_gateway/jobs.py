@@ -7,13 +7,13 @@ the API server, and their answers into the watch, so that whoever created a job 
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cijob_api import names
 from cijob_api.objects import CIJob, CIJobTemplate
 from cijob_api.reasons import FINAL, Phase
 from cijob_api.specs import CIJobSpec
-from cijob_gateway import listings, metrics
+from cijob_gateway import listings
 from cijob_gateway.errors import (
     Down,
     IdempotencyMismatch,
@@ -21,21 +21,18 @@ from cijob_gateway.errors import (
     JobFinished,
     NameTaken,
     NotFound,
-    SourceMissing,
 )
 from cijob_gateway.listings import Filter
 from cijob_gateway.records import Records
-from cijob_gateway.store import Store, source_name
+from cijob_gateway.sources import Sources
+from cijob_gateway.store import Store
 from cijob_gateway.submissions import Identity, Submission, manifest, same_key, secret
 from cijob_gateway.watches import Json, Watch
 from cijob_kube.api import Api
 from cijob_kube.errors import AlreadyExists, ApiError, Conflict, Gone
 
 logger = logging.getLogger(__name__)
-# A source counts as used anew at most so often: touching it is a copy in the store.
-TOUCH_AFTER = timedelta(days=1)
 UNSUSPEND_TRIES = 5
-REMEMBERED = 10_000
 
 
 class Jobs:
@@ -52,14 +49,11 @@ class Jobs:
         now: Callable[[], datetime],
     ) -> None:
         self._api = api
-        self._store = store
         self._records = Records(store)
         self._watch = watch
         self._templates = templates
         self._system_namespace = system_namespace
-        self._now = now
-        # Uploaded through this gateway and not used yet: nothing was saved by their first use.
-        self._uploaded: set[str] = set()
+        self.sources = Sources(store, now=now)
 
     # -- creating -------------------------------------------------------------------------------
 
@@ -70,7 +64,8 @@ class Jobs:
         body = manifest(asked, identity, **notes)
         spec = CIJobSpec.model_validate(body["spec"])
         self._check_template(spec, identity.namespace)
-        await self._check_source(spec, identity.namespace)
+        if not dry_run:  # who only asks has uploaded nothing yet
+            await self.sources.use(spec, identity.namespace)
         # Strict: a field that the schema does not know is refused, not dropped.
         query = {"fieldValidation": "Strict", "fieldManager": names.MANAGER_GATEWAY}
         if dry_run:
@@ -111,28 +106,6 @@ class Jobs:
         there = sorted({t["metadata"]["name"] for t in self.templates(namespace)})
         words = f"there are: {', '.join(there)}" if there else "there is none at all"
         raise Invalid(f"there is no template {reference.name!r} in {namespace}; {words}")
-
-    async def _check_source(self, spec: CIJobSpec, namespace: str) -> None:
-        archive = spec.source.archive if spec.source else None
-        if archive is None:
-            return
-        name = source_name(namespace, archive.sha256)
-        stored = await self._store.find(name)
-        if stored is None:
-            words = f"no source {archive.sha256} is stored in namespace {namespace}"
-            raise SourceMissing(f"{words}; PUT it to /v1/namespaces/{namespace}/sources/…")
-        if stored.size != archive.size_bytes:
-            words = f"the stored source has {stored.size} bytes, not {archive.size_bytes}"
-            raise Invalid(f"{words}; correct sizeBytes")
-        if self._now() - stored.used > TOUCH_AFTER:
-            try:
-                await self._store.touch(name)
-            except FileNotFoundError:  # the sweep was faster: as if it had never been there
-                raise SourceMissing(f"the source {archive.sha256} was just removed") from None
-        if name in self._uploaded:
-            self._uploaded.discard(name)
-        else:
-            metrics.saved_bytes.inc(stored.size)
 
     async def _give_secret(self, job: Json, asked: Submission, *, again: bool = False) -> Json:
         """The job is there and waits; make its Secret, then let it run.
@@ -180,14 +153,6 @@ class Jobs:
             await self.remove(job)
         except ApiError as error:
             logger.warning("a half-made job was left for the sweep: %s", error)
-
-    def note_upload(self, name: str, size: int) -> None:
-        """Count a source that was stored, by its object's name."""
-        metrics.uploads.inc()
-        metrics.uploaded_bytes.inc(size)
-        if len(self._uploaded) >= REMEMBERED:  # uploaded and never submitted
-            self._uploaded.clear()
-        self._uploaded.add(name)
 
     # -- reading --------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from cijob_gateway.app import internal_app, user_app
 from cijob_gateway.jobs import Jobs
 from cijob_gateway.login import Login
 from cijob_gateway.logs.follows import Follows
+from cijob_gateway.named import Named
 from cijob_gateway.parts import Parts
 from cijob_gateway.queues import Ground, Queue
 from cijob_gateway.settings import Settings, read_settings
@@ -120,6 +121,7 @@ def _ground(settings: Settings, watch: Watch[CIJob], pools: Watch[CIPool], jobs:
 
 def _sweeps(parts: Parts) -> tuple[Coroutine[None, None, None], ...]:
     ttl = timedelta(seconds=parts.settings.source_ttl_seconds)
+    named = Named(parts.watch, parts.templates, parts.settings.system_namespace)
     return (
         sweeps.often(
             sweeps.JOBS_SECONDS,
@@ -127,7 +129,7 @@ def _sweeps(parts: Parts) -> tuple[Coroutine[None, None, None], ...]:
         ),
         sweeps.often(
             sweeps.SOURCES_SECONDS,
-            lambda: sweeps.unused_sources(parts.watch, parts.store, parts.now(), ttl=ttl),
+            lambda: sweeps.unused_sources(named, parts.store, parts.now(), ttl=ttl),
         ),
     )
 

@@ -76,6 +76,9 @@ class Store:
         self._uploads = ThreadPoolExecutor(UPLOADS, "upload")
         # Nobody who submits waits for what other jobs leave behind.
         self._results = ThreadPoolExecutor(UPLOADS, "result")
+        # Held from looking at an object's age until what follows from it is done: S3 cannot remove
+        # only what is still old, and a submit may touch what a sweep is about to remove.
+        self.ageing = asyncio.Lock()
 
     async def prepare(self) -> None:
         """Make the bucket unless it is there. Raises Down."""

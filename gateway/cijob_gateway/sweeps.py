@@ -14,7 +14,8 @@ from cijob_api.objects import CIJob
 from cijob_gateway import metrics
 from cijob_gateway.errors import Problem
 from cijob_gateway.jobs import Jobs
-from cijob_gateway.store import Store, Stored, source_name
+from cijob_gateway.named import Named
+from cijob_gateway.store import Store, Stored
 from cijob_gateway.watches import Json, Watch
 from cijob_kube.errors import ApiError
 
@@ -45,22 +46,21 @@ async def half_made_jobs(watch: Watch[CIJob], jobs: Jobs, now: datetime) -> None
             logger.info("removed a job that was left half made", extra=told)
 
 
-async def unused_sources(
-    watch: Watch[CIJob], store: Store, now: datetime, *, ttl: timedelta
-) -> None:
-    """Remove sources that no job of their namespace names and that were not used for `ttl`."""
-    if watch.trouble:  # not all jobs are known: everything could look unused
+async def unused_sources(named: Named, store: Store, now: datetime, *, ttl: timedelta) -> None:
+    """Remove sources that nothing names and that were not used for `ttl`."""
+    if named.trouble:  # not all jobs are known: everything could look unused
         return
-    named = {name for body in watch.bodies() if (name := _named(body))}
     async for stored in store.all():
         if not _is_old(stored, now, ttl=ttl) or stored.name in named:
             continue
-        # Listed a while ago: a submit may have touched it meanwhile.
-        again = await store.find(stored.name)
-        if again and _is_old(again, now, ttl=ttl):
+        async with store.ageing:
+            # Listed a while ago: a submit may have touched it meanwhile, here or elsewhere.
+            again = await store.find(stored.name)
+            if again is None or not _is_old(again, now, ttl=ttl) or stored.name in named:
+                continue
             await store.remove(stored.name)
-            metrics.swept_sources.inc()
-            logger.info("removed an unused source", extra={"source": stored.name})
+        metrics.swept_sources.inc()
+        logger.info("removed an unused source", extra={"source": stored.name})
 
 
 def _is_old(stored: Stored, now: datetime, *, ttl: timedelta) -> bool:
@@ -76,8 +76,3 @@ def _waits_for_secret(body: Json) -> bool:
 
 def _created(body: Json) -> datetime:
     return datetime.fromisoformat(body["metadata"]["creationTimestamp"])
-
-
-def _named(body: Json) -> str | None:
-    archive = (body["spec"].get("source") or {}).get("archive")
-    return source_name(body["metadata"]["namespace"], archive["sha256"]) if archive else None

@@ -165,7 +165,7 @@ async def _from_zip(namespace: str, call: Call) -> Submission:
         await store.remove(staged)
     else:
         await store.rename(staged, name)
-        parts.jobs.note_upload(name, size)
+        parts.jobs.sources.note_upload(name, size)
     source = {"archive": {"sha256": sha256, "sizeBytes": size}}
     return Submission(name=call.request.query_params.get("name"), spec={**spec, "source": source})
 

@@ -36,7 +36,7 @@ async def upload(namespace: Namespace, sha256: Digest, call: Called) -> Response
         return JSONResponse({"sha256": sha256, "sizeBytes": stored.size})
     wanted = Wanted(call.parts.settings.max_source_bytes, sha256, size=announced(call))
     _, size = await store.write(name, call.request.stream(), wanted)
-    call.parts.jobs.note_upload(name, size)
+    call.parts.jobs.sources.note_upload(name, size)
     return JSONResponse({"sha256": sha256, "sizeBytes": size}, status_code=201)
 
 

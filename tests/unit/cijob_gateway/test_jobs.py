@@ -57,8 +57,9 @@ class Memory:
         self.objects[path]["spec"]["suspend"] = body["spec"]["suspend"]
         return copy.deepcopy(self.objects[path])
 
-    async def delete(self, path: str, *, uid: str) -> None:
+    async def delete(self, path: str, *, uid: str) -> Json:
         del self.objects[path]
+        return {"kind": "Status"}
 
     def jobs(self) -> list[Json]:
         return [body for body in self.objects.values() if body["kind"] == "CIJob"]
@@ -70,11 +71,16 @@ class Watched:
     def put(self, body: Json) -> None:
         pass
 
+    def forget(self, body: Json) -> None:
+        pass
+
     def body(self, namespace: str, name: str) -> None:
         return None
 
 
-def create(memory: Memory, asked: Submission = ASKED, who: Identity = WHO) -> tuple[Json, bool]:
+def create(
+    memory: Memory, asked: Submission = ASKED, who: Identity = WHO, *, dry_run: bool = False
+) -> tuple[Json, bool]:
     watch = cast("Any", Watched())
     jobs = Jobs(
         cast("Api", memory),
@@ -84,7 +90,7 @@ def create(memory: Memory, asked: Submission = ASKED, who: Identity = WHO) -> tu
         system_namespace="system",
         now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
     )
-    return asyncio.run(jobs.create(asked, who, dry_run=False))
+    return asyncio.run(jobs.create(asked, who, dry_run=dry_run))
 
 
 @pytest.mark.parametrize("step", [1, 2, 3])
@@ -142,6 +148,13 @@ def test_a_release_whose_answer_was_lost_takes_no_running_job_back(*, first_dies
         create(memory)
     assert [body["spec"]["suspend"] for body in memory.jobs()] == [None]
     assert create(memory)[1] is False  # the same request finds it
+
+
+def test_a_dry_run_asks_for_no_source_which_nobody_has_uploaded_yet() -> None:
+    archive = {"archive": {"sha256": "a" * 64, "sizeBytes": 1}}
+    asked = Submission(spec={"image": "alpine", "source": archive})
+    job, new = create(Memory(), asked, dry_run=True)  # without any store
+    assert (job["spec"]["source"], new) == (archive, False)
 
 
 def test_a_key_is_its_submitters_own() -> None:

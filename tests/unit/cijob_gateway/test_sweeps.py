@@ -8,8 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from cijob_api.objects import CIJob
+from cijob_api.objects import CIJob, CIJobTemplate
 from cijob_gateway.jobs import Jobs
+from cijob_gateway.named import Named
 from cijob_gateway.store import Store, Stored
 from cijob_gateway.sweeps import half_made_jobs, unused_sources
 from cijob_gateway.watches import Watch
@@ -25,6 +26,7 @@ class Bucket:
     def __init__(self, days: dict[str, float], *, touched: str = "") -> None:
         self.objects = {n: Stored(n, 1, NOW - timedelta(days=d)) for n, d in days.items()}
         self.touched = touched
+        self.ageing = asyncio.Lock()
 
     async def all(self) -> AsyncIterator[Stored]:
         for stored in list(self.objects.values()):
@@ -44,10 +46,14 @@ class Known:
     def __init__(self, *bodies: dict[str, Any], trouble: str = "") -> None:
         self._bodies = bodies
         self.trouble = trouble
+        self.generation = 1
         self.removed: list[str] = []
 
-    def bodies(self) -> list[dict[str, Any]]:
-        return list(self._bodies)
+    def bodies(self, namespace: str = "") -> list[dict[str, Any]]:
+        return [b for b in self._bodies if namespace in {"", b["metadata"]["namespace"]}]
+
+    def put(self, body: dict[str, Any]) -> None:
+        self._bodies, self.generation = (*self._bodies, body), self.generation + 1
 
     async def remove(self, body: dict[str, Any]) -> None:
         self.removed.append(body["metadata"]["name"])
@@ -60,10 +66,14 @@ def job(name: str, *, minutes: float = 60, sha256: str = "", **spec: Any) -> dic
     return {"metadata": metadata, "spec": {**source, **spec}}
 
 
-def sweep(bucket: Bucket, known: Known) -> set[str]:
+def sweep(bucket: Bucket, jobs: Known, templates: Known | None = None) -> set[str]:
     """Sweep sources; what is left."""
-    watch, store = cast("Watch[CIJob]", known), cast("Store", bucket)
-    asyncio.run(unused_sources(watch, store, NOW, ttl=TTL))
+    named = Named(
+        cast("Watch[CIJob]", jobs),
+        cast("Watch[CIJobTemplate]", templates or Known()),
+        "cijob-system",
+    )
+    asyncio.run(unused_sources(named, cast("Store", bucket), NOW, ttl=TTL))
     return set(bucket.objects)
 
 
@@ -82,6 +92,41 @@ def test_a_source_that_a_submit_touched_meanwhile_stays() -> None:
     assert sweep(Bucket({name: 8.0}, touched=name), Known()) == {name}
 
 
+def test_a_source_that_a_template_names_stays_where_its_jobs_look_for_it() -> None:
+    objects = {f"{n}/source/{A}.zip": 90.0 for n in ("team", "other")}
+    assert sweep(Bucket(objects), Known(), Known(job("t", sha256=A))) == {f"team/source/{A}.zip"}
+    system = job("t", sha256=A)
+    system["metadata"]["namespace"] = "cijob-system"
+    assert sweep(Bucket(objects), Known(), Known(system)) == set(objects)
+
+
+def test_a_source_that_a_job_names_since_the_sweep_began_stays() -> None:
+    name, jobs = f"team/source/{A}.zip", Known()
+
+    class Slow(Bucket):
+        async def find(self, name: str) -> Stored | None:
+            jobs.put(job("j", sha256=A))
+            return await super().find(name)
+
+    assert sweep(Slow({name: 8.0}), jobs) == {name}
+
+
+def test_a_source_is_not_touched_between_a_sweeps_last_look_and_its_removal() -> None:
+    seen: list[bool] = []
+
+    class Locked(Bucket):
+        async def find(self, name: str) -> Stored | None:
+            seen.append(self.ageing.locked())
+            return await super().find(name)
+
+        async def remove(self, name: str) -> None:
+            seen.append(self.ageing.locked())
+
+    bucket = Locked({f"team/source/{A}.zip": 8.0})
+    sweep(bucket, Known())
+    assert (seen, bucket.ageing.locked()) == ([True, True], False)
+
+
 def test_what_was_staged_and_left_goes_after_a_day() -> None:
     objects = {"team/upload/x.zip": 1.1, "team/upload/y.zip": 0.9}
     assert sweep(Bucket(objects), Known()) == {"team/upload/y.zip"}
@@ -94,7 +139,9 @@ def test_logs_and_strangers_are_left_alone() -> None:
 
 def test_nothing_goes_while_not_all_jobs_are_known() -> None:
     objects = {f"team/source/{A}.zip": 8.0}
-    assert sweep(Bucket(objects), Known(trouble="the first list is not in")) == set(objects)
+    unknown = Known(trouble="the first list is not in")
+    assert sweep(Bucket(objects), unknown) == set(objects)
+    assert sweep(Bucket(objects), Known(), unknown) == set(objects)
 
 
 @pytest.mark.parametrize(
