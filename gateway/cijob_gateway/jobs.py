@@ -250,9 +250,13 @@ class Jobs:
         metadata = job["metadata"]
         path = _path(metadata["namespace"], metadata["name"])
         try:
-            await self._api.delete(path, uid=metadata["uid"])
+            answer = await self._api.delete(path, uid=metadata["uid"])
         except (Gone, Conflict):
-            return
+            answer = {}
+        if answer.get("kind") == "CIJob":  # a finalizer, not ours, keeps it for now
+            self._watch.put(answer)
+        else:
+            self._watch.forget(job)
 
 
 def _path(namespace: str, name: str = "") -> str:

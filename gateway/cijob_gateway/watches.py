@@ -53,6 +53,8 @@ class Watch(Generic[R]):
         self._objects: dict[Key, Json] = {}
         # As of which version it went: a late answer to our own write must not bring it back.
         self._dropped: dict[Key, int] = {}
+        # UIDs of what we deleted: no event that is still on its way may bring one back.
+        self._forgotten: set[str] = set()
         self._synced: set[str] = set()
         self._failing: dict[str, str] = {}
         self._followers: defaultdict[Key, set[asyncio.Event]] = defaultdict(set)
@@ -133,6 +135,8 @@ class Watch(Generic[R]):
         """Take in an object from the watch, or from the answer to our own write."""
         metadata = body["metadata"]
         metadata.pop("managedFields", None)
+        if metadata.get("uid") in self._forgotten:
+            return
         key = key_of(metadata)
         old = self._objects.get(key)
         known = max(_version(old) if old else 0, self._dropped.get(key, 0))
@@ -150,6 +154,18 @@ class Watch(Generic[R]):
             self._dropped.clear()
         self._dropped[key] = version
         if old is not None and _version(old) <= version:
+            del self._objects[key]
+            self._wake(key)
+
+    def forget(self, body: Json) -> None:
+        """We deleted an object: nobody finds it any more, whatever the watch has yet to tell."""
+        metadata = body["metadata"]
+        if len(self._forgotten) >= REMEMBERED:
+            self._forgotten.clear()
+        self._forgotten.add(metadata["uid"])
+        key = key_of(metadata)
+        old = self._objects.get(key)
+        if old is not None and old["metadata"].get("uid") == metadata["uid"]:
             del self._objects[key]
             self._wake(key)
 

@@ -112,6 +112,21 @@ def test_a_late_answer_neither_ages_an_object_nor_brings_it_back() -> None:
     run(test, job("a", 1))
 
 
+def test_what_we_deleted_is_gone_at_once_and_no_late_event_brings_it_back() -> None:
+    async def test(server: Server, watch: Watch[CIJob]) -> None:
+        watch.forget(job("a", 1))
+        assert names(watch) == []
+        server.tell("MODIFIED", job("a", 2))
+        server.tell("ADDED", job("b", 3))
+        await until(lambda: names(watch) == ["b"])
+        watch.forget(job("b", 3, uid="before"))
+        server.tell("DELETED", job("a", 4))
+        server.tell("ADDED", job("a", 5, uid="another"))
+        await until(lambda: names(watch) == ["a", "b"])
+
+    run(test, job("a", 1))
+
+
 def test_after_too_old_a_version_it_lists_again_and_drops_what_is_gone() -> None:
     async def test(server: Server, watch: Watch[CIJob]) -> None:
         server.items, server.version = [job("b", 9)], 9
