@@ -1,12 +1,15 @@
 """Problems as the responses that say them. Used by the applications and by their routes."""
 
+import logging
 from http import HTTPStatus
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from cijob_api.fields import words_of
-from cijob_gateway.errors import RETRY_SECONDS, Down, Problem
+from cijob_gateway.errors import RETRY_SECONDS, BadRequest, Down, Problem
+
+logger = logging.getLogger(__name__)
 
 
 def answer(problem: Problem) -> JSONResponse:
@@ -17,6 +20,15 @@ def answer(problem: Problem) -> JSONResponse:
     return JSONResponse(
         problem.document(), problem.status, headers, media_type="application/problem+json"
     )
+
+
+def broke_off(path: str) -> JSONResponse:
+    """The client went away before its body was there: an everyday thing, whoever pressed Ctrl-C.
+
+    Nobody hears the answer; it is what the request is counted as.
+    """
+    logger.info("the client went away before all of its body was there", extra={"path": path})
+    return answer(BadRequest("the body broke off; nothing was stored"))
 
 
 def fault(error: RequestValidationError) -> str:

@@ -13,10 +13,11 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cijob_gateway import metrics
-from cijob_gateway.answers import answer, fault
+from cijob_gateway.answers import answer, broke_off, fault
 from cijob_gateway.bodies import BODY_SECONDS, Bodies
 from cijob_gateway.errors import TYPES, BadRequest, Problem, ProblemDocument, problem_of
 from cijob_gateway.parts import Parts
@@ -73,6 +74,7 @@ def _app(title: str, parts: Parts | None, body_seconds: float = BODY_SECONDS) ->
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _cut)
     app.add_exception_handler(Exception, _unexpected)
     return app
 
@@ -105,6 +107,10 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
         error.status_code,
         media_type="application/problem+json",
     )
+
+
+async def _cut(request: Request, _: Exception) -> JSONResponse:
+    return broke_off(request.url.path)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -9,7 +9,7 @@ import asyncio
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cijob_gateway.answers import answer
+from cijob_gateway.answers import answer, broke_off
 from cijob_gateway.errors import BadRequest, Problem, SlowBody
 
 BODY_BYTES = 1 << 20
@@ -37,6 +37,7 @@ class Bodies:
             await response(scope, receive, send)
             return
         except ClientDisconnect:
+            await broke_off(scope["path"])(scope, receive, send)
             return
         await self._app(scope, _once(body, receive), send)
 

@@ -190,6 +190,27 @@ def test_an_upload_that_is_cut_leaves_nothing(gateway: Gateway) -> None:
     assert len(gateway.minio.objects(gateway.namespace)) == len(before) + 1
 
 
+def test_an_upload_that_is_cut_is_counted_as_its_clients_doing(gateway: Gateway) -> None:
+    def counted(status: str) -> float:
+        text = gateway.ask("GET", "/metrics", internal=True).body.decode()
+        uploads = 'cijob_gateway_requests_total{method="PUT"'
+        lines = [line for line in text.splitlines() if line.startswith(uploads)]
+        return sum(float(line.split()[-1]) for line in lines if f'status="{status}"' in line)
+
+    before = counted("400")
+    with socket.create_connection(("127.0.0.1", gateway.port)) as client:
+        head = (
+            f"PUT /v1/namespaces/{gateway.namespace}/sources/{'0' * 64} HTTP/1.1\r\nHost: x\r\n"
+            f"Authorization: Bearer {gateway.token}\r\nContent-Length: 1000000\r\n\r\n"
+        )
+        client.sendall(head.encode() + b"x" * 500_000)
+    gateway.cluster.until("its count", lambda: counted("400") == before + 1)
+    assert counted("500") == 0
+    log = gateway.log.read_text()
+    assert "the client went away before all of its body was there" in log
+    assert "a request failed" not in log
+
+
 def test_a_job_with_a_source_that_is_not_there_is_told_to_upload_it(gateway: Gateway) -> None:
     content = archive(os.urandom(10))
     source = {"archive": {"sha256": digest(content), "sizeBytes": len(content)}}

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import JSONResponse
-from starlette.requests import ClientDisconnect
 
 from cijob_api import names
 from cijob_api.fields import DNS_LABEL
@@ -20,7 +19,7 @@ from cijob_gateway.artifacts import (
     artifacts_prefix,
     report_name,
 )
-from cijob_gateway.errors import BadRequest, ResultTooLarge
+from cijob_gateway.errors import ResultTooLarge
 from cijob_gateway.parts import Given, Name, Namespace, Parts
 from cijob_gateway.reports import Most
 from cijob_gateway.routes.agents import own_pod
@@ -100,12 +99,7 @@ async def _store(call: Own, target: str, limit: int) -> Response:
     """Store a body, however large, with constant memory."""
     kind = "application/xml" if target.endswith(".xml") else "application/octet-stream"
     wanted = Wanted(limit, kind=kind, problem=_too_large)
-    try:
-        digest, size = await call.parts.store.write(
-            target, _body(call.request), wanted, result=True
-        )
-    except ClientDisconnect as error:  # the agent was killed, or out of time
-        raise BadRequest("the body broke off; nothing was stored") from error
+    digest, size = await call.parts.store.write(target, _body(call.request), wanted, result=True)
     metrics.result_bytes.labels("reports" if kind.endswith("xml") else "artifacts").inc(size)
     return JSONResponse({"sizeBytes": size, "sha256": digest}, 201)
 

@@ -6,10 +6,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
+from time import monotonic, sleep
 
 import pytest
 import uvicorn
 
+from cijob_gateway import metrics
 from cijob_gateway.app import user_app
 from cijob_gateway.bodies import BODY_BYTES
 
@@ -82,6 +84,23 @@ def test_a_body_that_is_there_comes_to_its_route() -> None:
         status, problem, words = answered(connection)
     assert (status, problem) == (422, "invalid")
     assert words.endswith("JSON decode error")
+
+
+def requests(route: str, status: str) -> float:
+    """How many requests were counted so."""
+    labels = {"method": "POST", "route": route, "status": status}
+    return metrics.REGISTRY.get_sample_value("cijob_gateway_requests_total", labels) or 0
+
+
+def test_a_client_that_goes_away_is_counted_as_its_own_doing() -> None:
+    before = requests("none", "400")
+    with served(body_seconds=30) as address:
+        with socket.create_connection(address) as connection:
+            connection.sendall(head(BUILD, 1000) + b"{")
+        ends = monotonic() + 10
+        while requests("none", "400") == before and monotonic() < ends:
+            sleep(0.01)
+    assert requests("none", "400") == before + 1
 
 
 def test_a_client_that_goes_away_leaves_nothing_behind() -> None:
