@@ -24,6 +24,10 @@ T = TypeVar("T")
 class Address(Protocol):
     """Where the gateway is: named, or through a port-forward."""
 
+    @property
+    def certified(self) -> str | None:
+        """The name that its certificate must be for; None where it stands in the URL."""
+
     def url(self) -> str:
         """The start of every URL; may take a while. Raises Unreachable."""
 
@@ -52,6 +56,7 @@ class NamedAddress:
     """A gateway whose URL is known."""
 
     given: str
+    certified: None = None
 
     def url(self) -> str:
         """That URL."""
@@ -71,8 +76,6 @@ class Connection:
     address: Address
     credentials: Credentials
     namespace: Callable[[], str]
-    named: bool  # by its URL, not found through kubectl
-    secure: bool  # whether certificates are to be checked
 
 
 @contextmanager
@@ -87,8 +90,6 @@ def connecting(settings: Settings) -> Iterator[Connection]:
             address,
             credentials,
             lambda: settings.namespace or _context_namespace(kubeconfig) or "default",
-            named=settings.gateway is not None,
-            secure=(settings.gateway or "").startswith("https://"),
         )
     finally:
         address.close()

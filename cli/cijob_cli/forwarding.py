@@ -1,6 +1,7 @@
 """A way to a gateway that is not reachable from here: `kubectl port-forward`, as a child process.
 
-Called by connecting. The child ends with us, however we end, and is started anew on demand.
+Called by connecting. The child ends with us, however we end, and is started anew on demand. What is
+spoken there is the name of the Service's port, http or https: the chart says it so.
 """
 
 import contextlib
@@ -15,10 +16,16 @@ from cijob_cli.errors import NotAllowed, Unreachable
 from cijob_cli.kubectl import Kubectl
 
 _SECONDS = 20.0
+_SERVICE = "cijob-gateway"
+_OTHER = {"http": "https", "https": "http"}
 _READY = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ")
 # The shell waits for the end of its input, which is our end even after SIGKILL, and then ends its
 # process group: a port-forward left behind would stay for ever.
 _WATCHED = '"$@" & exec >/dev/null 2>&1; read -r _; kill 0'
+
+
+class _NoSuchPort(Unreachable):
+    """The Service has no port of that name: it speaks the other of the two."""
 
 
 class PortForward:
@@ -29,18 +36,25 @@ class PortForward:
             "port-forward",
             f"--namespace={namespace}",
             "--address=127.0.0.1",
-            "service/cijob-gateway",
-            ":80",
+            f"service/{_SERVICE}",
         )
         self._namespace = namespace
+        self._scheme = "http"
+        self.certified: str | None = f"{_SERVICE}.{namespace}.svc"
         self._start()
 
     def url(self) -> str:
         """Where the gateway is, as soon as the way is open. Raises Unreachable, NotAllowed."""
+        try:
+            return self._url()
+        except _NoSuchPort:
+            return self._url()
+
+    def _url(self) -> str:
         if self._ended.is_set():
             self.reopen()
         try:
-            return f"http://127.0.0.1:{self._port.result(_SECONDS)}"
+            return self._found.result(_SECONDS)
         except NotYet as error:
             raise Unreachable(
                 f"kubectl port-forward to the gateway was not ready within {_SECONDS:.0f} s; "
@@ -63,10 +77,10 @@ class PortForward:
             self._child.wait()
 
     def _start(self) -> None:
-        self._port: Future[int] = Future()
+        self._found: Future[str] = Future()
         self._ended = threading.Event()
         self._child = subprocess.Popen(
-            ["sh", "-c", _WATCHED, "sh", *self._command],
+            ["sh", "-c", _WATCHED, "sh", *self._command, f":{self._scheme}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -74,24 +88,33 @@ class PortForward:
             start_new_session=True,  # Ctrl-C is for us: the way is still needed to cancel
         )
         watch = threading.Thread(
-            target=self._watch, args=(self._child, self._port, self._ended), daemon=True
+            target=self._watch,
+            args=(self._child, self._found, self._ended, self._scheme),
+            daemon=True,
         )
         watch.start()
 
     def _watch(
-        self, child: "subprocess.Popen[str]", port: "Future[int]", ended: threading.Event
+        self,
+        child: "subprocess.Popen[str]",
+        found: "Future[str]",
+        ended: threading.Event,
+        scheme: str,
     ) -> None:
         """Read all that kubectl says: it would stop at a full pipe."""
         last: deque[str] = deque(maxlen=3)
         assert child.stdout is not None  # noqa: S101 - it is a pipe
         for line in child.stdout:
             last.append(line.strip())
-            if not port.done() and (found := _READY.search(line)):
-                port.set_result(int(found[1]))
+            if not found.done() and (ready := _READY.search(line)):
+                found.set_result(f"{scheme}://127.0.0.1:{ready[1]}")
         child.stdout.close()
+        words = " ".join(last)
+        if "named port" in words:
+            self._scheme = _OTHER[scheme]
         ended.set()
-        if not port.done():
-            port.set_exception(self._why(" ".join(last)))
+        if not found.done():
+            found.set_exception(self._why(words))
 
     def _why(self, words: str) -> Unreachable | NotAllowed:
         said = words.removeprefix("error: ") or "no words"
@@ -100,5 +123,7 @@ class PortForward:
                 f"no cijob gateway in namespace {self._namespace} ({said}); "
                 "install the chart, or say where it is: --system-namespace or --gateway"
             )
-        kind = NotAllowed if "orbidden" in words else Unreachable
+        kind: type[NotAllowed | Unreachable] = NotAllowed if "orbidden" in words else Unreachable
+        if "named port" in words:
+            kind = _NoSuchPort
         return kind(f"kubectl port-forward to the gateway failed: {said}")

@@ -4,6 +4,7 @@ Called by gateway. The only module that knows the HTTP library; its errors end h
 """
 
 import random
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 
 import httpx2
 
+from cijob_cli.certificates import distrust
 from cijob_cli.connecting import Connection
 from cijob_cli.errors import BadSetting, Cut, Rejected, Unauthenticated, Unavailable, Unreachable
 from cijob_cli.events import Event
@@ -52,13 +54,13 @@ class Transport:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.pause: Callable[[float], None] = time.sleep
-        # A port-forward is on the loopback: no proxy, no certificates (which take 30 ms to load).
-        named = connection.named
-        self._client = httpx2.Client(timeout=_TIMES, verify=connection.secure, trust_env=named)
+        # One for each scheme: certificates take 30 ms to load.
+        self._clients: dict[bool, httpx2.Client] = {}
 
     def close(self) -> None:
         """Let go of the connections."""
-        self._client.close()
+        for client in self._clients.values():
+            client.close()
 
     def ask(self, call: Call) -> Answer:
         """Ask for JSON; a broken connection or a busy gateway is asked again, for some seconds."""
@@ -93,6 +95,8 @@ class Transport:
             finally:
                 response.close()
         except httpx2.TransportError as error:
+            if untrusted := distrust(error):
+                raise Unreachable(f"the gateway at {self._where()}: {untrusted}") from error
             words = str(error) or type(error).__name__
             raise Cut(f"no answer from the gateway at {self._where()}: {words}") from error
         except httpx2.InvalidURL as error:
@@ -108,21 +112,32 @@ class Transport:
             yield (Event(event.event, event.data, event.id) for event in source)
 
     def _send(self, call: Call) -> httpx2.Response:
-        url = self._connection.address.url() + call.path
+        address = self._connection.address
+        url = address.url()
+        client = self._client(secure=url.startswith("https://"))
         headers = {"Accept": "application/json", **call.headers}
         token = self._connection.credentials.token()
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        request = self._client.build_request(
+        request = client.build_request(
             call.method,
-            url,
+            url + call.path,
             params=list(call.query) or None,
             headers=headers,
             json=call.body,
             content=call.content() if call.content else None,
             timeout=_TIMES if call.seconds is None else call.seconds,
+            extensions={"sni_hostname": address.certified} if address.certified else None,
         )
-        return self._client.send(request, stream=True)
+        return client.send(request, stream=True)
+
+    def _client(self, *, secure: bool) -> httpx2.Client:
+        if secure not in self._clients:
+            verify = _authorities() if secure else False
+            # A port-forward is on the loopback: no proxy.
+            named = self._connection.address.certified is None
+            self._clients[secure] = httpx2.Client(timeout=_TIMES, verify=verify, trust_env=named)
+        return self._clients[secure]
 
     def _check(self, response: httpx2.Response) -> None:
         if response.is_success:
@@ -138,6 +153,15 @@ class Transport:
             return self._connection.address.url()
         except Unreachable:
             return "its port-forward"
+
+
+def _authorities() -> ssl.SSLContext:
+    """Those of SSL_CERT_FILE or SSL_CERT_DIR, if one is set, or else this machine's own."""
+    try:
+        return httpx2.create_ssl_context()
+    except OSError as error:  # ssl.SSLError is one
+        words = f"the certificates that SSL_CERT_FILE names cannot be read: {error}"
+        raise BadSetting(f"{words}; name a file with certificates in PEM") from error
 
 
 def _answer(response: httpx2.Response) -> Answer:

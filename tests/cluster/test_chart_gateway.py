@@ -1,9 +1,10 @@
 """The gateway as the chart installs it: with a certificate, and without a login."""
 
-import subprocess
 from pathlib import Path
 
+from kit.certificates import make_certificate
 from kit.chart import Release
+from kit.installed import Installed
 
 ASK = """
 import sys, urllib.request
@@ -20,14 +21,11 @@ def ask(release: Release, url: str) -> str:
     return release.cluster.kubectl(*words, "python", "-c", ASK, url).stdout.strip()
 
 
-def make_certificate(folder: Path, host: str) -> tuple[Path, Path]:
-    """A certificate that vouches for itself, and its key."""
-    certificate, key = folder / "tls.crt", folder / "tls.key"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    command += ["-subj", "/CN=x", "-addext", f"subjectAltName=DNS:{host}"]
-    command += ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)
-    return certificate, key
+def templates(release: Release, home: Path, authority: Path) -> tuple[int, str, str]:
+    """`ci templates` with a kubeconfig and an authority; exit code, stdout, stderr."""
+    person = Installed(release.cluster, release.namespace, release.namespace, "", home)
+    ended = person.ci("templates", SSL_CERT_FILE=str(authority))
+    return ended.returncode, ended.stdout, ended.stderr
 
 
 def test_with_a_certificate_both_listeners_speak_https_and_the_ca_bundle_is_believed(
@@ -37,10 +35,26 @@ def test_with_a_certificate_both_listeners_speak_https_and_the_ca_bundle_is_beli
     certificate, key = make_certificate(tmp_path, host)
     words = ("create", "secret", "tls", "own", "-n", release.namespace)
     release.cluster.kubectl(*words, f"--cert={certificate}", f"--key={key}")
-    release.install("--set=gateway.tls.existingSecret=own", f"--set-file=caBundle={certificate}")
+    rights = f"--set=jobNamespaces={{{release.namespace}}}"
+    tls = ("--set=gateway.tls.existingSecret=own", f"--set-file=caBundle={certificate}")
+    release.install(rights, *tls)
     assert ask(release, f"https://{host}:80/v1/version") == "200"
     assert ask(release, f"https://{host}:8081/readyz") == "200"
     assert "RemoteDisconnected" in ask(release, f"http://{host}:8081/readyz")
+    ci_finds_it_and_believes_its_certificate_only(release, tmp_path, certificate)
+
+
+def ci_finds_it_and_believes_its_certificate_only(
+    release: Release, home: Path, certificate: Path
+) -> None:
+    code, out, err = templates(release, home, certificate)
+    assert (code, err) == (0, "")
+    assert [line.split()[0] for line in out.splitlines()[1:]] == ["build", "run", "test"]
+    (home / "other").mkdir()
+    other, _ = make_certificate(home / "other", "other.example.com")
+    code, out, err = templates(release, home, other)
+    assert (code, out) == (7, "")
+    assert "its certificate cannot be verified (self-signed certificate); set SSL_CERT_FILE" in err
 
 
 def test_without_a_login_only_a_port_forward_reaches_the_user_api(release: Release) -> None:

@@ -3,14 +3,17 @@
 import base64
 import json
 import os
+import ssl
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from select import select
 
 import pytest
 
+from kit.certificates import make_certificate
 from unit.cijob_cli.conftest import CI
-from unit.cijob_cli.loopback import Loopback, end, job, log
+from unit.cijob_cli.loopback import Loopback, end, job, log, serving
 
 pytestmark = pytest.mark.process
 
@@ -21,6 +24,11 @@ echo "$@" >> "$here/calls"
 case "$*" in
 *port-forward*)
   if [ -e "$here/refusal" ]; then cat "$here/refusal" >&2; exit 1; fi
+  port=$(cat "$here/named" 2>/dev/null || echo http)
+  case "$*" in
+  *:$port) ;;
+  *) echo "error: Service 'cijob-gateway' does not have a named port '${*##*:}'" >&2; exit 1 ;;
+  esac
   echo $$ >> "$here/forwards"
   echo "Forwarding from 127.0.0.1:$(cat "$here/port") -> 8080"
   exec sleep 60 ;;
@@ -89,7 +97,7 @@ def ends(pid: int) -> bool:
 def test_a_port_forward_leads_to_the_gateway_and_ends_with_us(ci: CI, kubectl: Kubectl) -> None:
     assert ci("list").err == "ci: no such jobs in namespace team\n"
     assert kubectl.calls("port-forward") == [
-        "port-forward --namespace=cijob-system --address=127.0.0.1 service/cijob-gateway :80"
+        "port-forward --namespace=cijob-system --address=127.0.0.1 service/cijob-gateway :http"
     ]
     assert [ends(pid) for pid in kubectl.forwards()] == [True]
 
@@ -191,6 +199,66 @@ def test_a_port_forward_that_dies_in_a_follow_is_started_anew(
     assert (ended.code, ended.out) == (0, "one\ntwo\n")
     assert len(kubectl.forwards()) == 2
     assert all(ends(pid) for pid in kubectl.forwards())
+
+
+@pytest.fixture
+def https(kubectl: Kubectl, tmp_path: Path) -> Iterator[Path]:
+    """A gateway that speaks https only, by a certificate for its Service; that certificate."""
+    certificate, key = make_certificate(tmp_path, "cijob-gateway.cijob-system.svc")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with serving() as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.begin()
+        (kubectl.folder / "port").write_text(str(server.server_address[1]))
+        (kubectl.folder / "named").write_text("https")
+        yield certificate
+
+
+def test_a_port_named_https_is_spoken_to_so_and_its_certificate_is_the_services(
+    ci: CI, kubectl: Kubectl, https: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(https))
+    ended = ci("templates")
+    assert (ended.code, ended.err) == (0, "")
+    asked = [call.rpartition(" ")[2] for call in kubectl.calls("port-forward")]
+    assert asked == [":http", ":https"]
+
+
+def test_a_certificate_that_is_not_believed_ends_it_with_what_to_do(
+    ci: CI, https: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    other, _ = make_certificate(tmp_path / "other", "cijob-gateway.cijob-system.svc")
+    monkeypatch.setenv("SSL_CERT_FILE", str(other))
+    ended = ci("templates")
+    assert (ended.code, ended.out) == (7, "")
+    assert "cannot be verified (self-signed certificate); set SSL_CERT_FILE to a fi" in ended.err
+
+
+def test_a_file_without_certificates_is_said(
+    ci: CI, https: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
+    ended = ci("templates")
+    assert ended.code == 2
+    assert ended.err.startswith("ci: the certificates that SSL_CERT_FILE names cannot be read: ")
+
+
+def test_a_certificate_of_another_name_ends_it_with_that_name(
+    ci: CI, https: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(https))
+    ended = ci("templates", "--system-namespace", "sys")
+    assert ended.code == 7
+    assert "certificate is not valid for 'cijob-gateway.sys.svc'; whoever runs it" in ended.err
+
+
+def test_a_service_with_neither_port_is_said(ci: CI, kubectl: Kubectl) -> None:
+    (kubectl.folder / "named").write_text("other")
+    ended = ci("templates")
+    assert ended.code == 7
+    assert "Service 'cijob-gateway' does not have a named port 'https'" in ended.err
 
 
 def test_doctor_shows_the_way(ci: CI, kubectl: Kubectl) -> None:
