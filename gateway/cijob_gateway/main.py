@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from cijob_api.objects import CIJob, CIJobTemplate, CIPool
 from cijob_gateway import metrics, sweeps
 from cijob_gateway.app import internal_app, user_app
+from cijob_gateway.certificates import keep_fresh
 from cijob_gateway.jobs import Jobs
 from cijob_gateway.login import Login
 from cijob_gateway.logs.follows import Follows
@@ -69,6 +70,7 @@ async def run(settings: Settings) -> None:
                     parts.pools.run(),
                     parts.store.keep_checked(STORE_SECONDS),
                     *_sweeps(parts),
+                    *_renewals(settings, servers),
                 )
             ]
             await asyncio.gather(*(server.serve() for server in servers))
@@ -132,6 +134,17 @@ def _sweeps(parts: Parts) -> tuple[Coroutine[None, None, None], ...]:
             lambda: sweeps.unused_sources(named, parts.store, parts.now(), ttl=ttl),
         ),
     )
+
+
+def _renewals(
+    settings: Settings, servers: list["_Server"]
+) -> tuple[Coroutine[None, None, None], ...]:
+    if settings.tls is None:
+        return ()
+    for server in servers:
+        server.config.load()  # as its start does, where it is not done yet
+    contexts = [server.config.ssl for server in servers if server.config.ssl]
+    return (keep_fresh(contexts, settings.tls),)
 
 
 def _now() -> datetime:
