@@ -159,9 +159,13 @@ class Cache:
         return known is None or pool.spec != known.spec
 
     def unplaced(self) -> Iterator[Key]:
-        """Unfinished jobs without a Pod: a pool that changes may be news to them."""
+        """Unfinished jobs of which no Pod runs: a pool that changes may be news to them.
+
+        One that is to be tried again may still have the Pods of earlier attempts.
+        """
         for key, job in self.jobs.items():
-            if not job.status.phase.is_final and key not in self._pods_of:
+            pods = (self.pods[pod] for pod in self._pods_of.get(key, ()))
+            if not job.status.phase.is_final and all(pod.is_over for pod in pods):
                 yield key
 
     def put_pod(self, body: Json) -> Key:

@@ -396,6 +396,8 @@ def test_unfinished_jobs_without_a_pod_may_fit_another_pool(cache: Cache) -> Non
     assert list(cache.unplaced()) == [KEY]
     cache.put_pod(pod_body())
     assert list(cache.unplaced()) == []
+    cache.put_pod({**pod_body(2), "status": {"phase": "Failed"}})  # it waits for its next attempt
+    assert list(cache.unplaced()) == [KEY]
 
 
 def test_a_pull_belongs_to_its_pod_whichever_is_heard_of_first(cache: Cache) -> None:
