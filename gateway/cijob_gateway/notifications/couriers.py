@@ -116,17 +116,17 @@ class Courier:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._news.wait(), seconds)
                 continue
+            tracked = self._jobs[uid]  # it may be forgotten during its turn
             try:
-                await self._turn(uid, self._jobs[uid])
+                await self._turn(uid, tracked)
             except LeaseLost:
                 raise
             except (Down, ApiError) as error:  # not the sink's fault
                 self._lanes.failed(uid, self._clock())
-                logger.info("a notification waits: %s", error, extra=self._about(self._jobs[uid]))
+                logger.info("a notification waits: %s", error, extra=self._about(tracked))
             except Exception:
                 self._lanes.failed(uid, self._clock())
-                about = self._about(self._jobs[uid])
-                logger.exception("a notification cannot be made", extra=about)
+                logger.exception("a notification cannot be made", extra=self._about(tracked))
 
     async def _turn(self, uid: str, tracked: Tracked) -> None:
         """The next event of a job. Raises LeaseLost, Down, ApiError."""

@@ -331,3 +331,26 @@ def test_a_job_that_cannot_be_told_of_does_not_stop_the_others(
     scene.sink.before = before
     assert asyncio.run(scene.run(job(status=RUNS))) == ALL[:2]
     assert "a notification cannot be made" in caplog.text
+
+
+@pytest.mark.parametrize("error", [Unavailable(0, "", "away"), ValueError("a mistake of ours")])
+def test_a_job_that_is_forgotten_while_its_turn_fails_ends_nothing(error: Exception) -> None:
+    scene = Scene()
+    first, second = job(uid="a", status=RUNS), job(uid="b", status=RUNS)
+
+    async def run() -> list[str]:
+        courier = Courier(scene.tools, "team", "chat", done=lambda *_: None)
+        forgotten = await scene.track(first, gone=True)
+        courier.wake(forgotten)
+        courier.wake(await scene.track(second))
+
+        def forget() -> None:
+            if scene.sink.tried == 1:
+                courier.forget(forgotten, "too many wait")
+                raise error
+
+        scene.sink.before = forget
+        await asyncio.wait_for(courier.run(), 20)
+        return scene.sink.accepted
+
+    assert asyncio.run(run()) == ["b.queued", "b.started.1"]
