@@ -29,6 +29,10 @@ from cijob_kube.api import Api
 logger = logging.getLogger(__name__)
 JSON = "application/json"
 DISK_SECONDS = 1.0
+# What is given up here is lost: the operator deletes the Pod of an archived log, and waits an hour
+# for it. A node's runtime is back in a minute; an evicted Pod, whose log is refused for good, waits as
+# long. One that is gone is not waited for.
+PATIENT = replace(PACE, patience=180.0)
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ class _Archiving:
         """Everything that the Pod's log has behind a line, into the spool."""
         subject = self._subject
         source = Source(subject.log.namespace, subject.pod, subject.log.attempt)
-        pace = PACE if subject.begun else replace(PACE, tries=1)
+        pace = PATIENT if subject.begun else replace(PACE, tries=1)
         log = PodLog(self._tools.api, source, subject.ended, pace=pace).begin_after(last)
         opened = pace.now()
         async with aclosing(log.follow()) as items:

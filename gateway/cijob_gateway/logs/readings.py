@@ -64,7 +64,9 @@ class Pace:
     look_bytes: int = 32 * 1024
     """Of a log of which less came nothing was rotated away: any useful file is larger."""
     tries: int = 6
-    """How often an ended container's log is asked for that the API server refuses."""
+    """How often an ended container's log is asked for that the API server refuses, at least."""
+    patience: float = 0.0
+    """And for how long: a node whose runtime is restarted refuses the logs that it has, too."""
     now: Callable[[], datetime] = wall_clock
 
 

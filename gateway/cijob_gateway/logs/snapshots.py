@@ -6,6 +6,7 @@ Used by podlogs.py, which follows, and says what the end of an answer is worth.
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
+from time import monotonic
 
 from cijob_api.lines import LineId, Lines, Resume
 from cijob_gateway.logs.bookmarks import Bookmark
@@ -34,7 +35,8 @@ class Snapshots:
         self._ended = ended
         self._pace = pace
         self._idle = 0  # pauses since lines came
-        self._refusals = 0
+        self._refusals = 0  # in a row, since the container has ended
+        self._refused_at = 0.0  # the first of them
         self._seen = Resume(None)  # of the last answer that had an end
 
     def begin_after(self, last: LineId | None) -> None:
@@ -111,8 +113,12 @@ class Snapshots:
     def refuse(self, words: str) -> None:
         """The answer was no log, but these words."""
         self._break_off(words)
+        if not self._ended.is_set():
+            return
+        self._refused_at = self._refused_at if self._refusals else monotonic()
         self._refusals += 1
-        if self._ended.is_set() and self._refusals >= self._pace.tries:
+        seconds = monotonic() - self._refused_at
+        if self._refusals >= self._pace.tries and seconds >= self._pace.patience:
             self.refused = f"the log of Pod {self._source.pod} cannot be read: {words}"
 
     async def _read(self, reading: Reading) -> AsyncGenerator[Batch]:

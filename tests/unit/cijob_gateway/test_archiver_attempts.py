@@ -3,18 +3,20 @@
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cijob_api.lines import Ordinals
+from cijob_gateway.archiver import attempts
 from cijob_gateway.archiver.attempts import Subject, Tools, archive
 from cijob_gateway.archiver.spools import Spool
 from cijob_gateway.archiver.uploads import Bucket, Log
 from cijob_gateway.logs.archive import End, Notes, chunk_name, end_name, parse
 from cijob_kube.errors import LeaseLost
 from kit.kubelet import SECOND, Entry
-from kit.logserver import LogServer, PodLogs
+from kit.logserver import LogServer, Plan, PodLogs
 from kit.objects import MemoryStore
 
 pytestmark = pytest.mark.process
@@ -168,6 +170,22 @@ def test_a_pod_that_is_gone_leaves_what_it_wrote_until_then(tmp_path: Path) -> N
         assert (end.lines, end.bytes, end.complete) == (100, len(text(100)), False)
         assert end.sha256 == hashlib.sha256(text(100)).hexdigest()
         assert end.message == "Pod pod is gone, and the rest of its log with it"
+
+    play(tmp_path, script)
+
+
+def test_a_log_that_its_node_refuses_for_a_while_is_stored_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasty = replace(attempts.PATIENT, first=0.0005, most=0.002)
+    monkeypatch.setattr(attempts, "PATIENT", hasty)
+
+    async def script(scene: Scene) -> None:
+        scene.pod.write(*lines(10))
+        refusal = Plan(status=400, message="unable to retrieve container logs for containerd://1")
+        scene.pod.plans.extend([refusal] * 5 * hasty.tries)
+        scene.exit()
+        assert await scene.archive() == whole(text(10))
 
     play(tmp_path, script)
 

@@ -630,6 +630,28 @@ def test_a_log_that_can_no_longer_be_read_is_given_up_with_the_kubelet_s_words()
     assert found.log.refused.endswith(words.decode())
 
 
+@pytest.mark.parametrize("tries", [1, 12])
+def test_a_log_that_is_refused_for_a_while_is_read_by_who_has_patience(tries: int) -> None:
+    """A runtime that is restarted has no log for anybody, and then has all of it."""
+    refusals = [Plan(status=403, message="Forbidden"), Plan(words=b"unable to retrieve logs")] * 20
+    logs = PodLogs(plans=deque_of(*refusals))
+    logs.write(*lines(5))
+    found = followed(logs, ends, pace=replace(AT_ONCE, tries=tries, patience=60))
+    assert (found.text, found.log.refused) == (told(lines(5))[0], "")
+
+
+def test_refusals_before_the_container_s_end_are_not_held_against_its_log() -> None:
+    logs = PodLogs(plans=deque_of(*[Plan(status=403, message="Forbidden")] * 20))
+    logs.write(*lines(5))
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        await logs.until(lambda: len(logs.plans) < 3)
+        await ends(logs, found)
+
+    found = followed(logs, script, pace=replace(AT_ONCE, tries=5))
+    assert (found.text, found.log.refused) == (told(lines(5))[0], "")
+
+
 def test_a_log_that_fails_at_once_is_not_asked_for_without_pause() -> None:
     async def run() -> int:
         logs = PodLogs(plans=deque_of(*[Plan(status=503)] * 1000))
