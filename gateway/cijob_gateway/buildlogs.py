@@ -73,8 +73,8 @@ def _history(job: CIJob) -> Iterator[tuple[int, str, str]]:
     if attempts:
         first = attempts[0]
         assigned = min(filter(None, (_admitted(job), first.start_time)), default=created)
-        yield first.number, created, "Build queued"
-        yield first.number, assigned, f"Build assigned to server {job.status.pool}"
+        yield 1, created, "Build queued"
+        yield 1, assigned, f"Build assigned to server {job.status.pool}"
     for attempt in attempts:
         if attempt.start_time:
             again = "" if attempt.number == 1 else f", attempt {attempt.number}"

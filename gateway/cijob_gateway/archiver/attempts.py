@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 JSON = "application/json"
 DISK_SECONDS = 1.0
 # What is given up here is lost: the operator deletes the Pod of an archived log, and waits an hour
-# for it. A node's runtime is back in a minute; an evicted Pod, whose log is refused for good, waits as
-# long. One that is gone is not waited for.
+# for it. A node's runtime is back in a minute. An evicted Pod, whose log is refused for good, waits
+# as long; one that is gone does not.
 PATIENT = replace(PACE, patience=180.0)
 
 

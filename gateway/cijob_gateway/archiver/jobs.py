@@ -18,7 +18,7 @@ from cijob_gateway.archiver.attempts import JSON, Subject, Tools, archive
 from cijob_gateway.archiver.digests import digest_of
 from cijob_gateway.archiver.pods import Pod
 from cijob_gateway.archiver.uploads import TEXT, Log, patiently
-from cijob_gateway.logs.archive import End, final_name, job_prefix, list_chunks, tail_name
+from cijob_gateway.logs.archive import End, final_name, list_attempts, list_chunks, tail_name
 from cijob_gateway.logs.rooms import has_started
 from cijob_gateway.twins import Twin
 from cijob_gateway.watches import Json
@@ -86,7 +86,7 @@ class JobArchive:
 
     async def run(self) -> None:
         """Until everything is stored and said. Raises LeaseLost."""
-        stored = set() if self._fresh else await patiently(self._stored_attempts)
+        stored = set() if self._fresh else await patiently(self._stored)
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._news.clear()
@@ -101,15 +101,9 @@ class JobArchive:
         ends = [(number, self._courses[number].work.result()) for number in sorted(self._courses)]
         await self._record(self._look().body, ends)
 
-    async def _stored_attempts(self) -> set[int]:
+    async def _stored(self) -> set[int]:
         """The attempts of which something is stored. Raises Down."""
-        prefix = f"{job_prefix(self._namespace, self._uid)}log/"
-        found = set()
-        async for stored in self._tools.bucket.store.under(prefix):
-            number = stored.name.removeprefix(prefix).partition("/")[0]
-            if number.isdecimal():
-                found.add(int(number))
-        return found
+        return await list_attempts(self._tools.bucket.store, self._namespace, self._uid)
 
     # -- attempts ----------------------------------------------------------------------------------
 

@@ -2,5 +2,6 @@
 
 `follows` is what the HTTP layer calls: `readers` go from attempt to attempt, `sharedlogs` have one
 upstream for all of them in a `rooms.Room`, `podlogs` and `archivelogs` read the two sources, and
-`joinedlogs` joins them. `archive` has the names and the format of what the archiver writes.
+`joinedlogs` joins them. `attempts` knows those that a status names no more. `archive` has the names
+and the format of what the archiver writes.
 """

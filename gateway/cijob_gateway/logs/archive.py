@@ -169,6 +169,15 @@ def chunk_of(stored: Stored) -> Chunk | None:
     return Chunk(stored.name, int(parts[4]), int(parts[5]), stored.size)
 
 
+async def list_attempts(store: Store, namespace: str, uid: str) -> set[int]:
+    """The numbers of a job's attempts of whose logs something is stored. Raises Down."""
+    prefix = f"{job_prefix(namespace, uid)}log/"
+    words = {
+        stored.name.removeprefix(prefix).partition("/")[0] async for stored in store.under(prefix)
+    }
+    return {int(word) for word in words if word.isdecimal()}
+
+
 async def list_chunks(store: Store, namespace: str, uid: str, attempt: int) -> list[Chunk]:
     """The chunks of an attempt that are stored now, in order. Raises Down."""
     prefix = log_prefix(namespace, uid, attempt)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from cijob_api.objects import CIJob
 from cijob_gateway.errors import Down
-from cijob_gateway.logs.archive import Corrupt, End
+from cijob_gateway.logs.archive import Corrupt, End, list_attempts
 from cijob_gateway.logs.archivelogs import ArchivedLog, Where
+from cijob_gateway.logs.attempts import first_named
 from cijob_gateway.logs.rooms import has_started
 from cijob_gateway.store import Store
 
@@ -55,13 +56,17 @@ class ArchivedText:
 
 async def archived_text(store: Store, job: CIJob, attempt: int | None) -> ArchivedText | None:
     """The text of a job, or of one attempt; None while it may grow, or cannot be read."""
-    if not job.status.phase.is_final:
+    if not (job.status.phase.is_final and (first_named(job) == 1 or _is_archived(job))):
         return None
     meta, parts = job.metadata, []
-    for tried in job.status.attempts or []:
-        if attempt not in (None, tried.number) or not has_started(tried):
+    try:
+        numbers = await _numbers(store, job)
+    except Down:
+        return None
+    for number in numbers:
+        if attempt not in (None, number):
             continue
-        log = ArchivedLog(store, Where(meta.namespace, meta.uid, tried.number))
+        log = ArchivedLog(store, Where(meta.namespace, meta.uid, number))
         try:
             await log.look()
         except (Down, Corrupt):  # its Pod may still have it
@@ -70,3 +75,18 @@ async def archived_text(store: Store, job: CIJob, attempt: int | None) -> Archiv
             return None
         parts.append((log, log.end))
     return ArchivedText(parts) if parts else None
+
+
+async def _numbers(store: Store, job: CIJob) -> list[int]:
+    """The attempts that have a log, as far as is known. Raises Down."""
+    meta, first = job.metadata, first_named(job)
+    named = [tried.number for tried in job.status.attempts or [] if has_started(tried)]
+    if first == 1:
+        return named
+    stored = await list_attempts(store, meta.namespace, meta.uid)
+    return [*sorted(number for number in stored if number < first), *named]
+
+
+def _is_archived(job: CIJob) -> bool:
+    """Whether the archive has whatever the job left: also of attempts that nobody names."""
+    return job.status.results is not None and job.status.results.logs is not None

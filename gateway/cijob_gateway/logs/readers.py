@@ -14,6 +14,7 @@ from cijob_api.statuses import Attempt
 from cijob_gateway.errors import Down
 from cijob_gateway.logs.archive import Corrupt
 from cijob_gateway.logs.archivelogs import missing
+from cijob_gateway.logs.attempts import attempts_of, first_named
 from cijob_gateway.logs.beginnings import Beginning, Wish, find_tail
 from cijob_gateway.logs.joinedlogs import JoinedLog
 from cijob_gateway.logs.logitems import Batch, Closed, End, Gap, Item, State, Tally
@@ -72,23 +73,22 @@ class Reader:
             return self._wish.attempt - 1
         if self._last:
             return self._last.attempt - 1
-        begun = [attempt.number for attempt in self._attempts() if has_started(attempt)]
+        named = self._room.job.status.attempts or []
+        begun = [attempt.number for attempt in named if has_started(attempt)]
         if self._tail is not None and begun:
             return begun[-1] - 1
         self._tail = None  # nothing is written yet: all of it is the tail
         return 0
 
-    def _attempts(self) -> list[Attempt]:
-        return self._room.job.status.attempts or []
-
     def _next(self) -> Attempt | None:
         """The next attempt that has a log, or may have one when it is over."""
-        for attempt in self._attempts():
-            if attempt.number <= self._done or self._wish.attempt not in (None, attempt.number):
+        for attempt in attempts_of(self._room.job, self._done):
+            if self._wish.attempt not in (None, attempt.number):
                 continue
             if self._beginning.since and ended_before(attempt, self._beginning.since):
                 continue
-            if has_started(attempt) or (self._room.over and attempt.pod_name):
+            forgotten = attempt.number < first_named(self._room.job)
+            if has_started(attempt) or forgotten or (self._room.over and attempt.pod_name):
                 return attempt
             if not self._room.ended(attempt.number).is_set():
                 return None
@@ -175,7 +175,7 @@ class Reader:
         async with aclosing(log.read_to_end()) as items:
             async for item in items:
                 yield item
-        if log.refused and (has_started(attempt) or log.last):
+        if log.refused and (log.last or await self._room.may_have_run(attempt)):
             yield self._refused(log.refused, log)
 
     async def _now(self, attempt: Attempt) -> AsyncGenerator[Item]:

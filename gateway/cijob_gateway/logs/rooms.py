@@ -13,7 +13,9 @@ from typing import Protocol, cast
 from cijob_api.lines import seconds_between
 from cijob_api.objects import CIJob
 from cijob_api.statuses import Attempt
+from cijob_gateway.logs.archive import list_attempts
 from cijob_gateway.logs.archivelogs import ArchivedLog, Where
+from cijob_gateway.logs.attempts import attempts_of, first_named, last_number
 from cijob_gateway.logs.joinedlogs import JoinedLog
 from cijob_gateway.logs.leaps import ROTATION_SECONDS
 from cijob_gateway.logs.podlogs import PodLog
@@ -77,6 +79,16 @@ class Room:
             ArchivedLog(store, Where(meta.namespace, meta.uid, attempt.number)) if store else None
         )
 
+    async def may_have_run(self, attempt: Attempt) -> bool:
+        """Whether an attempt may have a log, though none is found. Raises Down.
+
+        Of what an archiver has seen, and the status names no more, something would be stored.
+        """
+        if has_started(attempt) or attempt.number >= first_named(self.job):
+            return has_started(attempt)
+        meta, store = self.job.metadata, self._ground.store
+        return not (store and await list_attempts(store, meta.namespace, meta.uid))
+
     def log(self, attempt: Attempt) -> JoinedLog:
         """A reader's own way to an attempt's log."""
         source = Source(self.job.metadata.namespace, attempt.pod_name or "", attempt.number)
@@ -137,9 +149,9 @@ class Room:
     def _learn(self, job: CIJob | None) -> None:
         self.deleted = self.deleted or job is None
         self.job = job or self.job
-        attempts = self.job.status.attempts or []
-        for attempt in attempts:
-            superseded = attempt.number < attempts[-1].number
+        last = last_number(self.job)
+        for attempt in attempts_of(self.job):
+            superseded = attempt.number < last
             if self.over or attempt.completion_time or superseded:
                 self.ended(attempt.number).set()
         self.wake()

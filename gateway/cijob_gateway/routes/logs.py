@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from cijob_api.lines import LineId, Parser
 from cijob_api.objects import CIJob
 from cijob_gateway import streams, wire
-from cijob_gateway.errors import BadRequest
+from cijob_gateway.errors import BadRequest, NotFound
 from cijob_gateway.logs.archivedtexts import ArchivedText, archived_text
+from cijob_gateway.logs.attempts import last_number
 from cijob_gateway.parts import Call, Called, Name, Namespace
 from cijob_gateway.ranges import Body, begun, ranged
 from cijob_gateway.routes.queue import news_of
@@ -60,6 +61,7 @@ async def logs(
 ) -> Response:
     """Plain text, or, with `Accept: text/event-stream`, events; Last-Event-ID resumes those."""
     job = await call.readable(namespace, name)
+    _require_attempt(job, wanted)
     last = _line_id(call.request.headers.get("Last-Event-ID"))
     as_events = EVENTS in call.request.headers.get("Accept", "")
     if wanted.whole and not (last or as_events):
@@ -106,6 +108,19 @@ def terms(call: Call, job: CIJob) -> streams.Terms:
 def told(call: Call, job: CIJob) -> streams.Terms:
     """The same; while it is queued its reader hears where it stands."""
     return replace(terms(call, job), news=news_of(call, job))
+
+
+def _require_attempt(job: CIJob, wanted: Wanted) -> None:
+    """Who asks for one attempt asks for one that there was, or waits for the next. Raises NotFound.
+
+    The log of one that never was would be empty, and look whole.
+    """
+    last = last_number(job)
+    coming = wanted.follow and not job.status.phase.is_final
+    if wanted.attempt is not None and wanted.attempt > last + coming:
+        had = f"it has had {last}" if last else "it has had none"
+        words = f"job {job.metadata.name} has no attempt {wanted.attempt}: {had}"
+        raise NotFound(f"{words}; leave the attempt out for the log of all")
 
 
 def _line_id(text: str | None) -> LineId | None:

@@ -1,5 +1,6 @@
 """Names in the bucket, and lines as they stand in a chunk: what is written is what is read."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -15,9 +16,11 @@ from cijob_gateway.logs.archive import (
     chunk_name,
     chunk_of,
     compose,
+    list_attempts,
     parse,
 )
 from cijob_gateway.store import Stored
+from kit.objects import Archive, MemoryStore
 
 UID = "8d6a1a3e-6a0e-4b7e-9d0e-0a6f0c5a2b11"
 STAMPS = [f"2026-01-31T12:00:0{second}.123456789Z".encode() for second in range(3)]
@@ -105,3 +108,15 @@ def test_the_index_lists_the_newest_job_first() -> None:
 @pytest.mark.parametrize("name", ["ci/index/", "ci/index/12-x-y", f"ci/job/{UID}/final.json"])
 def test_other_objects_are_no_entries(name: str) -> None:
     assert Entry.parse(name) is None
+
+
+def test_attempts_of_which_something_is_stored_are_listed() -> None:
+    async def run() -> None:
+        store = MemoryStore()
+        for number in (1, 2, 12):
+            await Archive(store, uid=UID, attempt=number).finish()
+        await Archive(store, uid=UID, attempt=3).add((STAMPS[0], b"x\n"))
+        await Archive(store, uid="another", attempt=4).finish()
+        assert await list_attempts(store, "ns", UID) == {1, 2, 3, 12}
+
+    asyncio.run(run())

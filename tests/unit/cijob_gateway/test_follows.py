@@ -569,6 +569,94 @@ def test_archive_and_live_log_are_joined_by_id_wherever_a_reader_comes_in() -> N
     play(script)
 
 
+async def archive_attempts(scene: Scene, *numbers: int) -> None:
+    """Three lines each of these attempts, all of them different, are archived."""
+    for number in numbers:
+        archive = Archive(scene.store, attempt=number)
+        await archive.add(*archived(3, 3 * (number - 1)))
+        await archive.finish()
+
+
+@pytest.mark.parametrize("over", [False, True])
+def test_attempts_that_the_status_names_no_more_are_read_from_the_archive(*, over: bool) -> None:
+    last = PodLogs("pod-5")
+    last.write(*lines(3, 12))
+
+    async def script(scene: Scene) -> None:
+        await archive_attempts(scene, 1, 2, 3, 4)
+        named = [attempt(4, ended=True), attempt(5, ended=over)]
+        scene.jobs.set("Succeeded" if over else "Running", named)
+        whole = scene.reader()
+        await whole.until(lambda r: len(r.ids) == 15)
+        one = await scene.reader(attempt=2).done()
+        assert (one.text, one.gaps, one.end.complete) == (text(3, 3), [], True)
+        back = scene.reader(after=whole.ids[4])
+        await back.until(lambda r: len(r.ids) == 10)
+        last.exit()
+        scene.jobs.set("Succeeded", [attempt(5, ended=True)])
+        for reader, start in ((whole, 0), (back, 5)):
+            await reader.done()
+            assert (reader.text, reader.gaps) == (text(15 - start, start), [])
+            assert (reader.ids[-1].attempt, reader.end.complete) == (5, True)
+        assert whole.end.lines == 15
+
+    play(script, more=[last])
+
+
+def test_who_is_late_reads_on_with_an_attempt_that_was_named_when_it_began() -> None:
+    async def script(scene: Scene) -> None:
+        await archive_attempts(scene, 1, 2, 3)
+        scene.jobs.set("Running", [attempt(ended=True), attempt(2)])
+        slow = scene.open()
+        given = [await anext(slow)]
+        scene.jobs.set("Succeeded", [attempt(3, ended=True)])
+        given += [item async for item in slow]
+        late = Reader(given)
+        assert (late.text, late.end.lines, late.end.complete) == (text(9), 9, True)
+
+    play(script)
+
+
+def test_an_attempt_that_left_nothing_in_the_archive_is_no_gap() -> None:
+    async def script(scene: Scene) -> None:
+        await archive_attempts(scene, 2, 3)
+        scene.jobs.set("Succeeded", [attempt(3, ended=True)])
+        reader = await scene.reader().done()
+        assert (reader.text, reader.gaps, reader.end.complete) == (text(6, 3), [], True)
+
+    play(script)
+
+
+def test_without_an_archive_an_attempt_that_nobody_names_is_read_from_its_pod() -> None:
+    first, third = PodLogs("job-1"), PodLogs("pod-3")
+    first.write(*lines(3))
+    third.write(*lines(3, 6))
+    first.exit()
+    third.exit()
+
+    async def script(scene: Scene) -> None:
+        scene.jobs.set("Succeeded", [attempt(3, ended=True)])
+        reader = await scene.reader().done()
+        assert reader.text == text(3) + text(3, 6)
+        assert reader.gaps == ["Pod job-2 is gone, and the rest of its log with it"]
+        assert not reader.end.complete
+
+    play(script, more=[first, third])
+
+
+def test_an_attempt_that_nobody_names_is_waited_for_while_the_store_is_away() -> None:
+    async def script(scene: Scene) -> None:
+        await archive_attempts(scene, 1, 2)
+        scene.jobs.set("Succeeded", [attempt(2, ended=True)])
+        scene.store.trouble = "the object store cannot be reached"
+        with pytest.raises(Down):
+            await scene.reader().done()
+        scene.store.trouble = ""
+        assert (await scene.reader().done()).text == text(6)
+
+    play(script)
+
+
 def test_what_the_node_threw_away_under_a_follow_is_filled_from_the_archive() -> None:
     async def script(scene: Scene) -> None:
         scene.run()

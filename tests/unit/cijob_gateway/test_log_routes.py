@@ -1,11 +1,12 @@
-"""What a request for a log may say: times."""
+"""What a request for a log may say: times, and attempts that there were."""
 
 from datetime import UTC, datetime
 
 import pytest
 
-from cijob_gateway.errors import BadRequest
-from cijob_gateway.routes.logs import _time
+from cijob_gateway.errors import BadRequest, NotFound
+from cijob_gateway.routes.logs import Wanted, _require_attempt, _time
+from unit.cijob_gateway.notifying import attempt, job
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -30,3 +31,38 @@ def test_since_is_a_time_or_an_age(text: str, time: str) -> None:
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(BadRequest, match="write 10m, 2h or"):
         _time(text, NOW)
+
+
+def asks(number: int | None, *named: int, phase: str = "Failed", follow: bool = False) -> None:
+    """Ask for an attempt of a job whose status names these."""
+    status = {"phase": phase, "attempts": [attempt(one, 1) for one in named]}
+    _require_attempt(job(status=status), Wanted(attempt=number, follow=follow))
+
+
+def test_any_attempt_that_there_was_can_be_asked_for() -> None:
+    asks(None)
+    for number in range(1, 13):
+        asks(number, 10, 11, 12)
+
+
+@pytest.mark.parametrize(
+    ("number", "named", "words"),
+    [
+        (99, (1, 2), "job mine has no attempt 99: it has had 2; leave the attempt out"),
+        (1, (), "job mine has no attempt 1: it has had none; leave the attempt out"),
+    ],
+)
+def test_an_attempt_that_there_never_was_is_not_found(
+    number: int, named: tuple[int, ...], words: str
+) -> None:
+    with pytest.raises(NotFound) as raised:
+        asks(number, *named)
+    assert raised.value.detail.startswith(words)
+
+
+def test_the_next_attempt_of_a_job_that_runs_can_be_waited_for() -> None:
+    asks(1, phase="Queued", follow=True)
+    asks(3, 1, 2, phase="Running", follow=True)
+    for number, follow in ((4, True), (3, False)):
+        with pytest.raises(NotFound):
+            asks(number, 1, 2, phase="Running", follow=follow)
