@@ -28,14 +28,27 @@ class Known:
 
     def __init__(self, api: Api, namespaces: tuple[str, ...]) -> None:
         self.news: asyncio.Queue[Key] = asyncio.Queue()
-        self.listeners: list[Callable[[Key], None]] = [self.news.put_nowait]
+        """Jobs that have changed, or whose Pods have, since `listen`."""
+        self.listeners: list[Callable[[Key], None]] = [self._note]
         self.jobs = Watch(api, CIJob, "cijobs", namespaces, told=self._tell)
-        self.pods = Pods(api, namespaces, told=self.news.put_nowait)
+        self.pods = Pods(api, namespaces, told=self._note)
+        self._listened = False
 
     @property
     def trouble(self) -> str:
         """Why what is known may be old, in words; empty if it is not."""
         return self.jobs.trouble or self.pods.watch.trouble
+
+    def listen(self) -> None:
+        """From now on there are news; what was before stands in the watches.
+
+        A standby takes none, for as long as another leads: they would pile up for weeks.
+        """
+        self._listened = True
+
+    def _note(self, key: Key) -> None:
+        if self._listened:
+            self.news.put_nowait(key)
 
     def _tell(self, key: Key) -> None:
         for listener in self.listeners:
@@ -68,6 +81,7 @@ class Dispatcher:
 
     async def run(self) -> None:
         """For ever. Raises LeaseLost, in a group."""
+        self._known.listen()
         # Not everything is known: an attempt's Pod could look gone.
         while self._known.trouble:  # noqa: ASYNC110 (it is no event, and this happens once)
             await asyncio.sleep(0.05)
