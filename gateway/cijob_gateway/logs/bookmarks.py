@@ -13,6 +13,8 @@ from cijob_gateway.logs.readings import Dense, Place, Reading, joined
 # After how many answers in a row without it a line is believed to be gone.
 ABSENT_TRIES = 2
 ABSENT_TRIES_EMPTY = 4
+# How often a reader asks who wants what is there now: until that is sure, and once more.
+NOW_TRIES = ABSENT_TRIES_EMPTY + 1
 
 
 class Bookmark:

@@ -16,6 +16,8 @@ Used by follows.py. What the log API can do and cannot decides the rules here:
 - A container that ends while the kubelet still reads its last but one file ends the follow at the
   end of that file, and the last line is not in the newest one, though nothing is missing. No file
   is shorter than the seconds between the kubelet's rotations: lines that begin sooner follow.
+- A log that is rotated while its job is silent has nothing in its newest file. What comes next, or
+  the container's end, says what that means, and until then nobody calls anything lost.
 - A runtime that is told to begin a new file cuts the line that it is writing: its beginning ends
   the old file, without a newline, and the rest begins the new one, with a time of its own. A follow
   that crosses gives them as one line; so does who reads the two files one after the other.

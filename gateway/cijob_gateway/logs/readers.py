@@ -16,6 +16,7 @@ from cijob_gateway.logs.archive import Corrupt
 from cijob_gateway.logs.archivelogs import missing
 from cijob_gateway.logs.attempts import attempts_of, first_named
 from cijob_gateway.logs.beginnings import Beginning, Wish, find_tail
+from cijob_gateway.logs.bookmarks import NOW_TRIES
 from cijob_gateway.logs.joinedlogs import JoinedLog
 from cijob_gateway.logs.logitems import Batch, Closed, End, Gap, Item, State, Tally
 from cijob_gateway.logs.rooms import Room, ended_before, has_started, may_be_late
@@ -23,8 +24,6 @@ from cijob_gateway.logs.sharedlogs import Seat, SharedLog
 
 # A follow is some milliseconds behind a read of the same log; after this it is read again.
 SEAT_SECONDS = 1.0
-# How often a log is asked for by a reader who wants what is there now and does not follow.
-NOW_TRIES = 3
 
 
 class Reader:

@@ -35,8 +35,9 @@ class Snapshots:
         self._ended = ended
         self._pace = pace
         self._idle = 0  # pauses since lines came
+        self._sure = False  # the container had ended before the last answer was asked for
         self._refusals = 0  # in a row, since the container has ended
-        self._refused_at = 0.0  # the first of them
+        self._refused_at = 0.0  # when the first of them came
         self._seen = Resume(None)  # of the last answer that had an end
 
     def begin_after(self, last: LineId | None) -> None:
@@ -122,7 +123,7 @@ class Snapshots:
             self.refused = f"the log of Pod {self._source.pod} cannot be read: {words}"
 
     async def _read(self, reading: Reading) -> AsyncGenerator[Batch]:
-        sure = self._ended.is_set()
+        self._sure = self._ended.is_set()
         try:
             async with aclosing(reading.lines()) as found:
                 async for lines in found:
@@ -139,7 +140,7 @@ class Snapshots:
         if self.outcome is Outcome.READ:
             self._refusals = 0
             self.mark.ends(reading, file=False)
-            self.settled = sure and self.mark.agreed
+            self.settled = self._sure and self.mark.agreed
 
     def _lose(self) -> Gap | None:
         """The place is not in the log: go on where the log begins now."""
@@ -148,9 +149,11 @@ class Snapshots:
             self.outcome = Outcome.FAILED
             self.trouble = "the answer was cut short"
             return None
-        if self.mark.file_ended and not first:  # rotated when nothing more was to come
+        if not first and (self.mark.file_ended or not self._sure):
+            # Rotated, and nothing was written since: what comes, or that nothing does, will tell
+            # whether the place was where the file ended.
             self.outcome = Outcome.READ
-            self.settled = self._ended.is_set()
+            self.settled = self._sure
             return None
         return lost(self.mark.last) if self.mark.is_lost(first) else None
 

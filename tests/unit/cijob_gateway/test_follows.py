@@ -569,6 +569,56 @@ def test_archive_and_live_log_are_joined_by_id_wherever_a_reader_comes_in() -> N
     play(script)
 
 
+async def silent(scene: Scene) -> None:
+    """All that was written is archived, and the log was rotated behind it."""
+    scene.run()
+    await scene.archive.add(*archived(10))
+    scene.logs.rotate()
+
+
+def asked_for_the_rest(scene: Scene) -> int:
+    return sum("sinceTime" in query for query in scene.logs.requests)
+
+
+def test_what_a_silent_job_has_written_up_to_now_is_read_without_words() -> None:
+    async def script(scene: Scene) -> None:
+        await silent(scene)
+        reader = await scene.reader(follow=False).done()
+        assert (reader.text, reader.gaps, reader.end.phase) == (text(10), [], "Running")
+
+    play(script)
+
+
+def test_a_silent_job_is_followed_through_its_silence() -> None:
+    async def script(scene: Scene) -> None:
+        await silent(scene)
+        reader = scene.reader()
+        await scene.logs.until(lambda: asked_for_the_rest(scene) > 20)
+        assert (reader.text, reader.gaps) == (text(10), [])
+        scene.logs.write(*lines(5, 900))
+        await scene.archive.add(*archived(5, 900))
+        await reader.until(lambda r: len(r.ids) == 15)
+        scene.finish()
+        await reader.done()
+        assert reader.text == text(10) + text(5, 900)
+        assert (reader.gaps, reader.end.complete, reader.end.lines) == ([], True, 15)
+
+    play(script)
+
+
+def test_a_job_that_was_silent_to_its_end_is_complete_when_its_archive_is() -> None:
+    async def script(scene: Scene) -> None:
+        await silent(scene)
+        reader = scene.reader()
+        await scene.logs.until(lambda: asked_for_the_rest(scene) > 10)
+        await scene.archive.finish()
+        scene.finish()
+        await reader.done()
+        assert (reader.text, reader.gaps, reader.end.complete) == (text(10), [], True)
+
+    play(script)
+
+
 async def archive_attempts(scene: Scene, *numbers: int) -> None:
     """Three lines each of these attempts, all of them different, are archived."""
     for number in numbers:

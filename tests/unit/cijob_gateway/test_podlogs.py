@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cijob_api.lines import LineId, Parser
+from cijob_gateway.logs.bookmarks import ABSENT_TRIES_EMPTY, NOW_TRIES
 from cijob_gateway.logs.logitems import Batch, Gap
 from cijob_gateway.logs.podlogs import PodLog
 from cijob_gateway.logs.readings import END_LINES, Pace, Source
@@ -352,6 +353,70 @@ def test_a_log_rotated_after_its_last_line_is_whole() -> None:
 
     found = followed(logs, script)
     assert (found.text, found.ids, found.gaps) == (*told(lines(20)), [])
+
+
+def behind_the_last(entries: list[Entry]) -> LineId:
+    """The id of the last line of these."""
+    return LineId.parse(told(entries)[1][-1])
+
+
+def asked_for_the_rest(logs: PodLogs) -> int:
+    return asked(logs).count("sinceTime")
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_who_comes_back_to_a_new_file_that_is_empty_decides_nothing_yet(*, goes_on: bool) -> None:
+    logs = PodLogs()
+    logs.write(*lines(20))
+    logs.rotate()
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        await logs.until(lambda: asked_for_the_rest(logs) > 5 * ABSENT_TRIES_EMPTY)
+        assert found.items == []
+        if goes_on:
+            logs.write(*lines(5, 100))
+            await logs.until(lambda: len(found.ids) == 5)
+        await ends(logs, found)
+
+    found = followed(logs, script, behind_the_last(lines(20)))
+    # Whether more was written before the rotation nobody here can know: that is said once.
+    assert found.text == b"<gap>" + (told(lines(5, 100))[0] if goes_on else b"")
+
+
+def test_what_is_there_now_of_a_new_file_that_is_empty_is_nothing_and_no_trouble() -> None:
+    async def run() -> None:
+        logs = PodLogs()
+        logs.rotate()
+        async with LogServer.serving(logs) as server, asyncio.timeout(20):
+            log = reader(server, behind_the_last(lines(20))).log
+            for number in range(1, NOW_TRIES):
+                assert [item async for item in log.read_once()] == []
+                assert bool(log.trouble) == (number < ABSENT_TRIES_EMPTY)
+
+    asyncio.run(run())
+
+
+def test_lines_that_come_just_before_the_end_into_a_new_file_are_given() -> None:
+    logs = PodLogs(plans=deque_of(Plan(cut=len(served(lines(20))), clean=True)))
+    logs.write(*lines(20))
+
+    async def script(logs: PodLogs, found: Reader) -> None:
+        def happens(query: dict[str, str]) -> None:
+            """The last empty answer is asked for before the end, and there are lines behind it."""
+            if len(logs.files) == 1:
+                logs.rotate()
+            elif found.ended.is_set() and not logs.files[-1]:
+                logs.write(*lines(3, 20))
+            elif asked_for_the_rest(logs) == ABSENT_TRIES_EMPTY:
+                logs.running = False
+                found.ended.set()
+
+        await logs.until(lambda: len(found.ids) == 20)
+        logs.before = happens
+        await found.ended.wait()
+
+    found = followed(logs, script)
+    assert (found.text, found.gaps) == (told(lines(23))[0], [])
 
 
 def late() -> datetime:
