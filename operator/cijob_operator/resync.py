@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from cijob_api import names
+from cijob_api.objects import CIJobTemplate, CIPool
 from cijob_kube.api import Api
 from cijob_operator.act import Actor
 from cijob_operator.cache import Cache, Key
@@ -60,23 +61,38 @@ class Resync:
 
     async def _take_all(self) -> set[Key]:
         """Take in everything; return the jobs and Pods that the watches have not told of."""
-        async for bodies, _ in self._pages("cijobtemplates", f"/apis/{names.API_VERSION}"):
-            for body in bodies:
-                self._cache.put_template(body)
+        await self._take_templates()
         await self._take_pools()
         with self._cache.listing():
             return await self._take_jobs() | await self._take_pods()
+
+    async def _take_templates(self) -> None:
+        """Take in all templates; one that is gone is none that a job could start from."""
+        listed: set[Key] = set()
+        version = 0
+        pages = self._pages("cijobtemplates", f"/apis/{names.API_VERSION}")
+        async for bodies, page_version in pages:
+            version = version or page_version
+            for body in bodies:
+                self._cache.put_template(body)
+                listed.add(_key(body))
+        for key in self._cache.templates.keys() - listed:
+            if _version(self._cache.templates[key]) <= version:
+                del self._cache.templates[key]
 
     async def _take_pools(self) -> None:
         """Take in all pools; who waits is looked at again if they offer something else."""
         before = {name: pool.spec for name, pool in self._cache.pools.items()}
         listed: set[str] = set()
-        async for bodies, _ in self._api.pages(f"/apis/{names.API_VERSION}/cipools"):
+        version = 0
+        async for bodies, page_version in self._api.pages(f"/apis/{names.API_VERSION}/cipools"):
+            version = page_version
             for body in bodies:
                 self._cache.put_pool(body)
                 listed.add(body["metadata"]["name"])
         for name in self._cache.pools.keys() - listed:
-            del self._cache.pools[name]
+            if _version(self._cache.pools[name]) <= version:
+                del self._cache.pools[name]
         self._queue.add(POOLS)
         if before != {name: pool.spec for name, pool in self._cache.pools.items()}:
             look_at_queue(self._cache, self._queue)
@@ -137,6 +153,10 @@ class Resync:
         for path in paths:
             async for page in self._api.pages(path, **query):
                 yield page
+
+
+def _version(known: CIJobTemplate | CIPool) -> int:
+    return int(known.metadata.resource_version or 0)
 
 
 def _key(body: Json) -> Key:

@@ -151,6 +151,32 @@ def test_what_is_newer_than_the_list_that_lacks_it_stays() -> None:
     play(test)
 
 
+def template(version: int) -> Json:
+    metadata = {"name": "python", "namespace": "team", "uid": "template-uid"}
+    return {"metadata": {**metadata, "resourceVersion": str(version)}, "spec": {"image": IMAGE}}
+
+
+def pool(version: int) -> Json:
+    metadata = {"name": "large", "uid": "pool-uid", "resourceVersion": str(version)}
+    return {"metadata": metadata, "spec": {"maxConcurrent": 3}}
+
+
+def test_templates_and_pools_that_the_list_lacks_are_gone_unless_they_are_newer() -> None:
+    async def test(scene: Scene, resync: Resync) -> None:
+        scene.lists = {"cijobtemplates": [template(5)], "cipools": [pool(6)]}
+        await resync.begin()
+        assert (len(scene.cache.templates), len(scene.cache.pools)) == (1, 1)
+        scene.lists = {}
+        await resync.run(scene.actor)
+        assert (len(scene.cache.templates), len(scene.cache.pools)) == (0, 0)
+        scene.cache.put_template(template(101))
+        scene.cache.put_pool(pool(102))
+        await resync.run(scene.actor)
+        assert (len(scene.cache.templates), len(scene.cache.pools)) == (1, 1)
+
+    play(test)
+
+
 def test_a_job_that_goes_while_it_is_listed_does_not_come_back() -> None:
     async def test(scene: Scene, resync: Resync) -> None:
         scene.lists["cijobs"] = [job(5)]
