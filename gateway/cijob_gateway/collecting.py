@@ -84,11 +84,16 @@ async def read_reports(store: Store, job: CIJob, kept: Collected) -> Parsed:
 async def _read(store: Store, job: CIJob, kept: Collected) -> Parsed:
     loop = asyncio.get_running_loop()
 
+    async def content(name: str) -> bytes:
+        try:
+            return (await store.get(name)).content
+        except FileNotFoundError:  # removed since it was listed: the others still say something
+            return b""
+
     def contents() -> Iterator[tuple[str, bytes]]:
         for report in kept.reports:
             name = report_name(job, kept.attempt, report.number)
-            found = asyncio.run_coroutine_threadsafe(store.get(name), loop).result()
-            yield report.path, found.content
+            yield report.path, asyncio.run_coroutine_threadsafe(content(name), loop).result()
 
     async with AT_A_TIME:
         return await asyncio.to_thread(parse, contents())

@@ -267,6 +267,17 @@ def test_a_reading_that_failed_is_begun_anew_by_the_next() -> None:
     asyncio.run(go())
 
 
+def test_a_report_that_is_gone_hides_no_other() -> None:
+    async def go() -> None:
+        store, kept = reported(BAD, BAD)
+        store.let_go.set()
+        await store.remove(report_name(JOB, 1, 0))
+        parsed = await read_reports(store, JOB, kept)
+        assert (len(parsed.failures), parsed.message) == (1, "r0.xml: it is empty")
+
+    asyncio.run(go())
+
+
 def test_a_hundred_bad_reports_do_not_hide_the_artifacts() -> None:
     ground = Ground()
     ground.artifact("dist")
