@@ -5,6 +5,7 @@ nothing else from being kept; the job's verdict has been spoken elsewhere.
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from functools import partial
@@ -14,12 +15,13 @@ from cijob_agent.clocks import Clock, OutOfTime
 from cijob_agent.delivery import Delivery, Refused, Stored, Unreachable, Write
 from cijob_agent.globs import is_glob
 from cijob_agent.packing import pack, send_file
+from cijob_agent.problems import Problems
 from cijob_agent.settings import Artifact, Collect
 from cijob_agent.walking import FILE, Entry, Missing, TooMany, Walk, opened_file
 from cijob_agent.wording import quoted, shown, size
 
-_TOLD = 20  # problems that are told; of more only how many there are
-_WORDS = 300
+# Paths of reports, in memory while more are looked for; of all of them the gateway takes a hundred.
+MOST_FOUND_BYTES = 8 << 20
 COMPLETE, PARTIAL, FAILED = "Complete", "Partial", "Failed"
 
 
@@ -71,7 +73,7 @@ class _Collection:
         self._clock = clock
         self._artifacts: list[dict[str, Any]] = []
         self._reports: list[dict[str, Any]] = []
-        self._missing: list[str] = []
+        self._missing = Problems()
         self._sent = 0
 
     def bring(self, plan: Collect, *, succeeded: bool) -> None:
@@ -80,9 +82,12 @@ class _Collection:
         artifacts = [one for one in plan.artifacts if one.when != skipped]
         try:
             limits = self._ask_limits()
-        except (Unreachable, Refused, OutOfTime) as error:
-            names = [f"artifact {one.name}" for one in artifacts]
-            self._missing += [*names, *(["reports"] if plan.junit else []), str(error)]
+        except Exception as error:
+            for what in [f"artifact {one.name}" for one in artifacts]:
+                self._missing.add(what)
+            if plan.junit:
+                self._missing.add("reports")
+            self._missing.add(_reason(error))
             return
         if plan.junit:
             self._bring_reports(plan.junit, limits)
@@ -93,8 +98,8 @@ class _Collection:
     def tell(self, ran: Ran) -> Outcome:
         """Tell the gateway that this was all."""
         missing, kept = self._missing, bool(self._artifacts or self._reports)
-        state = COMPLETE if not missing else PARTIAL if kept else FAILED
-        words = _joined(missing)
+        state = COMPLETE if not missing.count else PARTIAL if kept else FAILED
+        words = str(missing)
         said = {
             "artifacts": self._artifacts,
             "reports": self._reports,
@@ -105,7 +110,9 @@ class _Collection:
         try:
             self._delivery.ask("POST", "collection", said, last=True)
         except (Unreachable, Refused) as error:
-            whole = _joined([*missing, str(error)] if str(error) not in missing else missing)
+            whole = (
+                words if missing.has(str(error)) else "; ".join(filter(None, (words, str(error))))
+            )
             return Outcome(FAILED, whole, told=False)
         counts = f"{len(self._artifacts)} artifacts and {len(self._reports)} reports"
         return Outcome(state, f"{counts}{'; missing: ' + words if words else ''}", told=True)
@@ -121,27 +128,29 @@ class _Collection:
         try:
             self._clock.tick()
             work()
-        except (Missing, TooMany, Refused, Unreachable, OutOfTime) as problem:
-            self._missing.append(f"{what}: {problem}")
+        except Exception as problem:  # whatever it is, the others must not be lost with it
+            self._missing.add(f"{what}: {_reason(problem)}")
 
     # -- reports -------------------------------------------------------------------------------
 
     def _bring_reports(self, globs: Iterable[str], limits: Limits) -> None:
-        found: dict[str, Entry] = {}
+        found: set[str] = set()
         for glob in globs:
             self._try(f"reports {glob}", partial(self._find_reports, glob, found))
         paths = sorted(found)
         for path in paths[: limits.reports]:
             self._try(f"report {quoted(path)}", partial(self._bring_report, path, limits))
         if len(paths) > limits.reports:
-            self._missing.append(f"{len(paths)} reports, of which {limits.reports} are taken")
+            self._missing.add(f"{len(paths)} reports, of which {limits.reports} are taken")
 
-    def _find_reports(self, glob: str, found: dict[str, Entry]) -> None:
+    def _find_reports(self, glob: str, found: set[str]) -> None:
+        if sum(map(sys.getsizeof, found)) > MOST_FOUND_BYTES:
+            raise TooMany(f"not looked for, behind {len(found)} others")
         entries = Walk(self._root, self._clock.tick).find(glob)
-        files = {entry.path: entry for entry in entries if entry.kind == FILE}
+        files = {entry.path for entry in entries if entry.kind == FILE}
         if not files:
             raise Missing("there is no such file")
-        found.update(files)
+        found |= files
 
     def _bring_report(self, path: str, limits: Limits) -> None:
         number = len(self._reports)
@@ -161,15 +170,15 @@ class _Collection:
             raise Missing(f"{size(total)}, and {size(max(room, 0))} are left of the limits")
         target = f"artifacts/{artifact.name}"
         single = entries[0].kind == FILE and not is_glob(artifact.path)
-        left_out = walk.left_out
         if single:
-            stored = self._send_file(target, entries[0].path, room)
+            stored, left_out = self._send_file(target, entries[0].path, room), Problems()
             file = entries[0].path.rpartition("/")[2]
         else:
-            stored, more = self._send_archive(target, entries)
-            left_out, file = [*left_out, *more], f"{artifact.name}.tar.gz"
+            stored, left_out = self._send_archive(target, entries)
+            file = f"{artifact.name}.tar.gz"
         self._sent += stored.size
-        self._missing += [f"artifact {artifact.name}: {words}" for words in left_out]
+        for problems in (walk.left_out, left_out):
+            self._missing.add_all(f"artifact {artifact.name}", problems)
         self._artifacts.append(
             {
                 "name": artifact.name,
@@ -179,11 +188,12 @@ class _Collection:
             }
         )
 
-    def _send_archive(self, target: str, entries: list[Entry]) -> tuple[Stored, list[str]]:
-        left_out: list[str] = []
+    def _send_archive(self, target: str, entries: list[Entry]) -> tuple[Stored, Problems]:
+        left_out = Problems()
 
         def produce(write: Write) -> None:
-            left_out[:] = pack(self._root, entries, write)
+            nonlocal left_out
+            left_out = pack(self._root, entries, write)
 
         return self._delivery.send(target, produce), left_out
 
@@ -198,9 +208,7 @@ class _Collection:
         return self._delivery.send(target, produce)
 
 
-def _joined(problems: list[str]) -> str:
-    """Problems as one text, of bounded length."""
-    told = [problem[:_WORDS] for problem in problems[:_TOLD]]
-    if len(problems) > _TOLD:
-        told.append(f"and {len(problems) - _TOLD} more")
-    return "; ".join(told)
+def _reason(problem: Exception) -> str:
+    """Why something is not kept; what nobody foresaw, with its kind."""
+    foreseen = isinstance(problem, Missing | TooMany | Refused | Unreachable | OutOfTime)
+    return str(problem) if foreseen else f"{type(problem).__name__}: {problem}"

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from cijob_agent.clocks import Clock, OutOfTime
+from cijob_agent.errors import AgentError
 from cijob_agent.gateway import connect, detail, read_token
 
 ANSWER_SECONDS = 20.0
@@ -131,6 +132,8 @@ class Delivery:
                 # It may have answered before it had everything: too large, not allowed.
                 return _answer(where, connection.getresponse())
             return _answer(where, connection.getresponse())
+        except AgentError as error:  # the token, which the kubelet replaces now and then
+            raise _Passing(str(error)) from error
         except TimeoutError as error:
             raise _Passing(f"{where} was silent for too long") from error
         except (OSError, HTTPException) as error:

@@ -10,6 +10,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterable
 
+from cijob_agent.problems import Problems
 from cijob_agent.walking import FILE, FOLDER, Entry, Missing, opened_file
 from cijob_agent.wording import quoted
 
@@ -22,7 +23,7 @@ _LEVEL, _WINDOW = 1, 31
 Write = Callable[[bytes], None]
 
 
-def pack(root: int, entries: Iterable[Entry], write: Write) -> list[str]:
+def pack(root: int, entries: Iterable[Entry], write: Write) -> Problems:
     """Write the archive of these entries of the open workspace; what was left out, in words."""
     archive = _Archive(root, write)
     for entry in entries:
@@ -54,7 +55,7 @@ class _Archive:
         self._write = write
         self._gzip = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW)
         self._size = 0  # before compression
-        self.left_out: list[str] = []
+        self.left_out = Problems()
 
     def add(self, entry: Entry) -> None:
         """One entry; what cannot be read any more is left out."""
@@ -65,7 +66,7 @@ class _Archive:
         elif stays_inside(entry):
             self._put(_header(entry, tarfile.SYMTYPE, 0o777))
         else:
-            self.left_out.append(
+            self.left_out.add(
                 f"link {quoted(entry.path)} leads to {quoted(entry.target)}, out of the workspace"
             )
 
@@ -84,10 +85,10 @@ class _Archive:
                 if short := send_file(file, size, self._put):
                     # The header has promised a size, and the archive must stay readable.
                     self._fill(short)
-                    self.left_out.append(f"the last {short} bytes of {quoted(entry.path)}")
+                    self.left_out.add(f"the last {short} bytes of {quoted(entry.path)}")
                 self._put(bytes(-size % _BLOCK))
         except Missing as problem:
-            self.left_out.append(str(problem))
+            self.left_out.add(str(problem))
 
     def _fill(self, count: int) -> None:
         while count:

@@ -7,16 +7,18 @@ All work is bounded: entries looked at, the length of their paths, depth, and ti
 
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from cijob_agent.globs import Glob, Places, is_glob
+from cijob_agent.problems import Problems
 from cijob_agent.wording import quoted, size
 
 FOLDER, FILE, LINK = "folder", "file", "link"
 MOST_ENTRIES = 100_000
-# Of all paths together: they are in memory, and each may be 25 KB long.
+# Of all paths, and of what links lead to: they are in memory, and each may be 25 KB long.
 MOST_PATH_BYTES = 32 << 20
 # As many folders are open at a time.
 MOST_DEPTH = 100
@@ -50,7 +52,7 @@ class Walk:
         self._most = most
         self._looked = 0
         self._path_bytes = 0
-        self.left_out: list[str] = []  # in words
+        self.left_out = Problems()
 
     def find(self, pattern: str) -> list[Entry]:
         """What a path or glob names, in order, with all that is in its folders. Raises Missing."""
@@ -80,16 +82,16 @@ class Walk:
         """Everything in a folder, in the order of its names."""
         if self._is_too_deep(prefix, depth):
             return
-        for name in self._names(folder):
+        for name in self._names(folder, prefix):
             path = self._joined(prefix, name)
             try:
-                found = _look(folder, name, path)
+                found = self._look(folder, name, path)
                 yield found
                 if found.kind == FOLDER:
                     with _opened(folder, name, _FOLDER, path) as inner:
                         yield from self._below(inner, f"{path}/", depth + 1)
             except Missing as problem:
-                self.left_out.append(str(problem))
+                self.left_out.add(str(problem))
 
     # -- globs ---------------------------------------------------------------------------------
 
@@ -103,13 +105,13 @@ class Walk:
         depth = prefix.count("/")
         if self._is_too_deep(prefix, depth):
             return
-        for name in self._names(folder):
+        for name in self._names(folder, prefix):
             after = glob.after(places, name)
             if not after:
                 continue
             path = self._joined(prefix, name)
             try:
-                found = _look(folder, name, path)
+                found = self._look(folder, name, path)
                 if glob.matches(after):
                     yield found
                 if found.kind != FOLDER:
@@ -120,26 +122,41 @@ class Walk:
                     else:
                         yield from self._matching_in(inner, f"{path}/", glob, after)
             except Missing as problem:
-                self.left_out.append(str(problem))
+                self.left_out.add(str(problem))
 
     def _is_too_deep(self, prefix: str, depth: int) -> bool:
         if depth >= MOST_DEPTH:
-            self.left_out.append(f"{quoted(prefix)} is over {MOST_DEPTH} folders deep")
+            self.left_out.add(f"{quoted(prefix)} is over {MOST_DEPTH} folders deep")
         return depth >= MOST_DEPTH
 
     def _joined(self, prefix: str, name: str) -> str:
-        """The path of a name. Raises TooMany when all are too long together."""
+        """The path of a name. Raises TooMany."""
         path = f"{prefix}{name}"
-        self._path_bytes += len(path)
+        self._hold(path)
+        return path
+
+    def _look(self, folder: int, name: str, path: str) -> Entry:
+        """What a name in a folder is. Raises Missing for what is never kept, and TooMany."""
+        found = _look(folder, name, path)
+        if found.target:
+            self._hold(found.target)
+        return found
+
+    def _hold(self, path: str) -> None:
+        """Count a path that stays in memory. Raises TooMany when all are too long together."""
+        self._path_bytes += sys.getsizeof(path)  # one rare letter makes all its others as wide
         if self._path_bytes > MOST_PATH_BYTES:
             most = size(MOST_PATH_BYTES)
             raise TooMany(f"the paths of its files are longer than {most} together; name fewer")
-        return path
 
-    def _names(self, folder: int) -> list[str]:
-        """The names in a folder, sorted. Raises Missing when there are too many in all."""
+    def _names(self, folder: int, path: str) -> list[str]:
+        """The names in a folder, sorted. Raises Missing, and TooMany when there are too many."""
         names = []
-        with os.scandir(folder) as entries:
+        try:
+            entries = os.scandir(folder)
+        except OSError as error:
+            raise Missing(_words(path or ".", error)) from error
+        with entries:
             for entry in entries:
                 self._looked += 1
                 if self._looked > self._most:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from cijob_agent import clocks, delivery
+from cijob_agent import clocks, collecting, delivery
 from cijob_agent.clocks import Clock, OutOfTime
 from cijob_agent.collecting import Outcome, Ran, collect
 from cijob_agent.delivery import Delivery
@@ -247,6 +247,53 @@ def test_many_problems_are_counted_not_listed(ground: Ground) -> None:
     ground.collect(*[always(f"a{number}", "none") for number in range(25)])
     assert ground.said["message"].count("there is no 'none'") == 20
     assert ground.said["message"].endswith("; and 5 more")
+
+
+def test_one_artifact_with_many_problems_hides_no_other(ground: Ground) -> None:
+    for number in range(30):
+        ground.put(**{f"links__{number}x": ""})
+        (ground.workspace / "links" / str(number)).symlink_to("/outside")
+    ground.collect(always("a", "links"), always("b", "links"), always("c", "none"))
+    words = ground.said["message"].split("; ")
+    assert [one.partition(":")[0] for one in words] == [
+        *["artifact a"] * 5, *["artifact b"] * 5, "artifact c", "and 50 more"
+    ]  # fmt: skip
+
+
+def test_what_nobody_foresaw_of_one_artifact_costs_no_other(ground: Ground) -> None:
+    ground.put(file="x")
+    outcome = ground.collect(always("a", "nu\0ll"), always("b", "file"), junit=("nu\0ll",))
+    assert outcome.state == "Partial"
+    assert "artifact a: ValueError: " in ground.said["message"]
+    assert [one["name"] for one in ground.said["artifacts"]] == ["b"]
+
+
+def test_a_gateway_that_answers_something_else_is_told_everything_is_missing(
+    ground: Ground,
+) -> None:
+    ground.put(file="x")
+    ground.gateway.limits.pop("reports")
+    assert ground.collect(always("a", "file")).told
+    assert ground.said["message"] == "artifact a; KeyError: 'reports'"
+
+
+def test_reports_are_looked_for_until_there_are_many(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "MOST_FOUND_BYTES", 200)
+    ground.put(a1="<a/>", a2="<a/>", a3="<a/>", b="<a/>", c="<a/>")
+    ground.collect(junit=("c", "a*", "b"))
+    assert [one["path"] for one in ground.said["reports"]] == ["a1", "a2", "a3", "c"]
+    assert ground.said["message"] == "reports b: not looked for, behind 4 others"
+
+
+def test_a_token_that_is_not_there_for_a_moment_costs_only_time(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground.put(file="x")
+    ground.token.unlink()
+    monkeypatch.setattr(time, "sleep", lambda _: ground.token.write_text(TOKEN))
+    assert ground.collect(always("a", "file")).state == "Complete"
 
 
 def test_names_that_are_no_text_are_told_as_well_as_it_goes(ground: Ground) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cijob_agent.packing import pack, stays_inside
+from cijob_agent.problems import Problems
 from cijob_agent.walking import FILE, LINK, Entry, Walk
 
 
@@ -20,7 +21,7 @@ def root(tmp_path: Path) -> Iterator[int]:
     os.close(file)
 
 
-def packed(root: int, pattern: str = ".") -> tuple[bytes, list[str]]:
+def packed(root: int, pattern: str = ".") -> tuple[bytes, Problems]:
     written = bytearray()
     left_out = pack(root, Walk(root, lambda: None).find(pattern), written.extend)
     return bytes(written), left_out
@@ -34,7 +35,7 @@ def test_tar_reads_the_same_tree(tmp_path: Path, root: int) -> None:
     (tmp_path / "dist/deep/empty").touch()
     (tmp_path / "dist/lib.so").symlink_to("deep/big")
     content, left_out = packed(root, "dist")
-    assert left_out == []
+    assert left_out.told == []
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
         rows = [(one.name, one.mode, one.size, one.linkname) for one in archive]
         assert rows == [
@@ -98,7 +99,7 @@ def test_a_link_that_leads_out_is_left_out_by_name(tmp_path: Path, root: int) ->
     content, left_out = packed(root)
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
         assert archive.getnames() == []
-    assert left_out == ["link 'token' leads to '/var/run/cijob/token', out of the workspace"]
+    assert left_out.told == ["link 'token' leads to '/var/run/cijob/token', out of the workspace"]
 
 
 @pytest.mark.parametrize(("now", "words"), [(3, "the last 7 bytes of 'log'"), (30, None)])
@@ -108,7 +109,7 @@ def test_a_file_that_changes_meanwhile_leaves_an_archive_that_can_be_read(
     (tmp_path / "log").write_bytes(b"x" * now)
     written = bytearray()
     left_out = pack(root, [Entry("log", FILE, 10), Entry("gone", FILE, 5)], written.extend)
-    assert left_out == [*([words] if words else []), "there is no 'gone'"]
+    assert left_out.told == [*([words] if words else []), "there is no 'gone'"]
     with tarfile.open(fileobj=io.BytesIO(written), mode="r:gz") as archive:
         log = archive.extractfile("log")
         assert log is not None

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import socket
 import stat
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cijob_agent import walking
 from cijob_agent.walking import FILE, FOLDER, LINK, MOST_DEPTH, Missing, TooMany, Walk, opened_file
 
 SECRET = "not-a-real-token"
@@ -135,7 +137,7 @@ def test_what_is_no_file_is_left_out_and_nobody_waits_for_it(workspace: Path, ro
         listener.bind(str(workspace / "socket"))
         walk = Walk(root, nothing)
         assert [entry.path for entry in walk.find(".")] == ["file"]
-    assert walk.left_out == [
+    assert walk.left_out.told == [
         "'fifo' is no file, folder or link",
         "'socket' is no file, folder or link",
     ]
@@ -194,8 +196,8 @@ def test_folders_without_end_are_left_at_some_depth(
     os.close(here)
     walk = Walk(root, nothing)
     assert len(walk.find(pattern)) <= MOST_DEPTH
-    assert len(walk.left_out) == 1
-    assert f"is over {MOST_DEPTH} folders deep" in walk.left_out[0]
+    assert walk.left_out.count == 1
+    assert f"is over {MOST_DEPTH} folders deep" in walk.left_out.told[0]
 
 
 def test_the_size_of_a_sparse_file_is_what_it_claims(workspace: Path, root: int) -> None:
@@ -212,3 +214,36 @@ def test_nothing_stays_open(workspace: Path, root: int) -> None:
         with contextlib.suppress(Missing):
             found(root, pattern)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [("n" * 100, "t" * 300), ("n" * 100 + "\N{PILE OF POO}", "")],
+    ids=["what a link leads to", "as wide as one rare letter makes all"],
+)
+@pytest.mark.parametrize("pattern", [".", "*"])
+def test_what_paths_take_in_memory_is_counted(
+    workspace: Path, root: int, monkeypatch: pytest.MonkeyPatch, *, name: str, target: str,
+    pattern: str,
+) -> None:  # fmt: skip
+    if target:
+        (workspace / name).symlink_to(target)
+    else:
+        put(workspace, name)
+    monkeypatch.setattr(walking, "MOST_PATH_BYTES", 400)
+    with pytest.raises(TooMany, match="together; name fewer"):
+        found(root, pattern)
+
+
+@pytest.mark.process
+def test_a_folder_that_cannot_be_listed_is_said(workspace: Path, root: int) -> None:
+    put(workspace, "a")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(root)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, hard))
+    try:
+        with pytest.raises(Missing, match=r"'\.' cannot be read: Too many open files"):
+            Walk(root, nothing).find("*")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
