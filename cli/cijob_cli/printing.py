@@ -8,15 +8,15 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from cijob_cli.errors import Cut, LogIncomplete, Unavailable
+from cijob_cli.errors import Cut, LogIncomplete, Unavailable, Unreachable
 from cijob_cli.follow import Following
 from cijob_cli.gateway import Gateway, Job
 from cijob_cli.outcome import see
 from cijob_cli.screen import Screen
 from cijob_cli.watching import watching
 
-# In a row in which nothing new came.
-_TRIES = 5
+# In a row in which nothing new came: 25 seconds, in which another gateway has begun.
+_TRIES = 8
 
 
 @dataclass
@@ -58,7 +58,7 @@ def log_so_far(gateway: Gateway, screen: Screen, job: Job, query: list[tuple[str
             screen.lines([text])
     except LogIncomplete as error:
         raise LogIncomplete(f"{error}; {again}") from error
-    except Cut as error:
+    except Unreachable as error:
         if not came.size:
             raise
         raise Cut(f"the log broke off after {came.lines} lines: {error}; {again}") from error
@@ -89,7 +89,7 @@ def _unbroken(
                 yield from came.behind(log.chunks)
         except (Cut, Unavailable) as error:
             failures = 1 if came.size > before else failures + 1
-            if failures == _TRIES:
+            if not came.size or failures == _TRIES:
                 raise
             gateway.transport.pause(gateway.transport.before_next(error, failures))
         else:

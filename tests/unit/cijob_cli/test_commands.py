@@ -293,11 +293,18 @@ class TestLogs:
 
     def test_a_log_that_breaks_off_for_good_is_said(self, ci: CI, gateway: Loopback) -> None:
         gateway.log = b"one\ntwo\nthree\n"
-        gateway.cuts = [8] * 5
+        gateway.cuts = [8] * 8
         ended = ci("logs", "02")
         assert (ended.code, ended.out) == (7, "one\ntwo\n")
         assert "ci: the log broke off after 2 lines: no answer from the gateway" in ended.err
         assert ended.err.endswith("; read it again: ci logs test-02\n")
+
+    def test_a_log_that_cannot_be_had_at_all_is_said_at_once(
+        self, ci: CI, gateway: Loopback
+    ) -> None:
+        gateway.refusals = [("GET jobs/test-02/logs", problem(503, "unavailable", "S3 is away"))]
+        ended = ci("logs", "02")
+        assert (ended.code, ended.out, ended.err) == (7, "", "ci: S3 is away\n")
 
     def test_a_log_that_is_another_one_by_then_is_said(
         self, ci: CI, gateway: Loopback, monkeypatch: pytest.MonkeyPatch
