@@ -3,6 +3,7 @@
 They carry a taint, so that only Pods that tolerate it land there.
 """
 
+import fcntl
 import json
 from typing import Any
 
@@ -15,16 +16,24 @@ TAINT = "kwok.x-k8s.io/node"
 
 def create(cluster: Cluster, count: int, architecture: str) -> list[str]:
     """Add `count` fake nodes of an architecture (amd64, arm64 …); return their names."""
-    if daemons.has_ended(cluster.folder, "kwok"):
-        start_component(cluster, "kwok")
+    with (cluster.folder / "fake-nodes.lock").open("w") as lock:
+        # Two at once would start kwok twice, and choose the same names.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if daemons.has_ended(cluster.folder, "kwok"):
+            start_component(cluster, "kwok")
+        names = _create(cluster, count, architecture)
+    ready = ["wait", "--for=condition=Ready", "--timeout=60s"]
+    cluster.kubectl(*ready, *(f"node/{name}" for name in names))
+    return names
+
+
+def _create(cluster: Cluster, count: int, architecture: str) -> list[str]:
     there = set(cluster.kubectl("get", "nodes", "-l", LABEL, "-oname").split())
     free = (name for number in range(10**6) if f"node/{(name := f'fake-{number}')}" not in there)
     names = [next(free) for _ in range(count)]
     items = [manifest(name, architecture) for name in names]
     document = {"apiVersion": "v1", "kind": "List", "items": items}
     cluster.kubectl("create", "--validate=false", "-f", "-", stdin=json.dumps(document))
-    ready = ["wait", "--for=condition=Ready", "--timeout=60s"]
-    cluster.kubectl(*ready, *(f"node/{name}" for name in names))
     return names
 
 
