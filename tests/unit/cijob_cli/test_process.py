@@ -15,6 +15,11 @@ from unit.cijob_cli.loopback import HANG, Loopback, job, log
 pytestmark = pytest.mark.process
 
 CLI = "from cijob_cli.main import main; main(prog_name='ci')"
+# For a machine on which a process may stall for longer than a person would wait.
+PATIENT = (
+    "from cijob_cli import completing, interrupts; "
+    f"completing.SECONDS = 60; interrupts._SECOND_CHANCE = 60; {CLI}"
+)
 ROOT = Path(__file__).resolve().parents[3]
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -30,9 +35,9 @@ def start(gateway: Loopback, home: Path) -> Iterator[Start]:
         "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("cli", "crds")),
     }
 
-    def begin(*arguments: str, **more: str) -> "subprocess.Popen[str]":
+    def begin(*arguments: str, program: str = CLI, **more: str) -> "subprocess.Popen[str]":
         child = subprocess.Popen(
-            [sys.executable, "-c", CLI, *arguments],
+            [sys.executable, "-c", program, *arguments],
             env=environment | more,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -52,11 +57,11 @@ def test_ctrl_c_says_how_to_come_back_and_the_job_goes_on(start: Start, gateway:
     gateway.jobs["test-01"] = job("test-01")
     gateway.streams = [[log("one\n"), HANG]]
     child = start("wait", "test-01")
-    assert gateway.streaming.wait(10)
+    assert gateway.streaming.wait(60)
     assert child.stdout
     assert child.stdout.readline() == "one\n"
     child.send_signal(signal.SIGINT)
-    _, words = child.communicate(timeout=10)
+    _, words = child.communicate(timeout=60)
     assert child.returncode == 130
     assert words == (
         "ci: the job goes on. Come back: ci wait test-01. "
@@ -68,15 +73,15 @@ def test_ctrl_c_says_how_to_come_back_and_the_job_goes_on(start: Start, gateway:
 def test_a_second_ctrl_c_cancels_the_job(start: Start, gateway: Loopback) -> None:
     gateway.jobs["test-01"] = job("test-01")
     gateway.streams = [[log("one\n"), HANG]]
-    child = start("wait", "test-01")
-    assert gateway.streaming.wait(10)
+    child = start("wait", "test-01", program=PATIENT)
+    assert gateway.streaming.wait(60)
     assert child.stdout
     assert child.stderr
     assert child.stdout.readline() == "one\n"
     child.send_signal(signal.SIGINT)
     assert "the job goes on" in child.stderr.readline()
     child.send_signal(signal.SIGINT)
-    _, words = child.communicate(timeout=10)
+    _, words = child.communicate(timeout=60)
     assert (child.returncode, words) == (130, "ci: cancelled test-01\n")
     assert gateway.jobs["test-01"]["status"]["phase"] == "Cancelled"
 
@@ -90,7 +95,7 @@ def test_a_reader_that_goes_away_is_no_error(start: Start, gateway: Loopback) ->
     child.stdout.close()
     assert child.stderr
     assert child.stderr.read() == ""
-    assert child.wait(10) == 141
+    assert child.wait(60) == 141
 
 
 @pytest.mark.parametrize(
@@ -106,7 +111,7 @@ def test_version_and_completion_load_nothing_heavy(
 ) -> None:
     """The start takes under 0.15 s only as long as these stay out (measured: 0.09 s)."""
     child = start(*arguments, PYTHONPROFILEIMPORTTIME="1", **variables)
-    out, imported = child.communicate(timeout=20)
+    out, imported = child.communicate(timeout=60)
     assert out
     modules = {line.rpartition("|")[2].strip() for line in imported.splitlines()}
     assert "cijob_cli.main" in modules
@@ -115,7 +120,7 @@ def test_version_and_completion_load_nothing_heavy(
 
 def completed(child: "subprocess.Popen[str]") -> list[str]:
     """What TAB offers; nothing else is said."""
-    out, said = child.communicate(timeout=20)
+    out, said = child.communicate(timeout=60)
     assert (child.returncode, said) == (0, "")
     return out.split()
 
@@ -145,12 +150,13 @@ def test_tab_completes_names_of_jobs(
 ) -> None:
     for name, phase in (("test-01", "Failed"), ("run-7f3a", "Running"), ("test-02", "Running")):
         gateway.jobs[name] = job(name, phase)
-    assert completed(start(**tab(line))) == offered
+    assert completed(start(program=PATIENT, **tab(line))) == offered
 
 
 def test_tab_looks_where_the_flags_before_it_point(start: Start, gateway: Loopback) -> None:
     gateway.jobs["test-01"] = job("test-01")
-    child = start(**tab(f"ci get -n other --gateway {gateway.url} t"), CI_GATEWAY="")
+    asked = tab(f"ci get -n other --gateway {gateway.url} t")
+    child = start(program=PATIENT, **asked, CI_GATEWAY="")
     assert completed(child) == ["plain", "test-01", "Running"]
     assert gateway.asked("GET", "/v1/namespaces/other/jobs")
 
