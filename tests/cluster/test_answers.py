@@ -124,7 +124,7 @@ def test_a_run_that_is_stopped_has_the_tests_before_it(
     """Collected within the grace; that the report breaks off is said, and the verdict stays."""
     test = "import time\ndef test_a():\n    assert 0\ndef test_b():\n    time.sleep(300)\n"
     (tmp_path / "test_it.py").write_text(test)
-    options = ("-n", installed.namespace, "--timeout=15s")
+    options = ("-n", installed.namespace, "--timeout=40s")
     ended = installed.ci("submit", "test", str(tmp_path), *options)
     assert ended.returncode == 124
     assert "ci: failed: test_it.py::test_a (test_it.py:3)\n" in ended.stderr

@@ -16,12 +16,13 @@ import pytest
 
 from kit.archiver import Archiver, running
 from kit.cluster import Cluster, fresh_namespace
+from kit.gates import GO
 from kit.gateway import Gateway, Minio, service_account
 from kit.installed import CI
 from kit.operator import Operator
 
 pytestmark = pytest.mark.seam
-READERS = 20
+READERS, KILLS = 20, 6
 VERBS = ("create", "get", "list", "patch", "delete")
 GRACE = {"CIJOB_ARCHIVE_GRACE_SECONDS": "600"}
 SECONDS = 180
@@ -75,20 +76,44 @@ def ci(gateway: Gateway, *words: str) -> tuple[int, bytes, str]:
     return process.returncode, out, err.decode()
 
 
-def numbered(count: int, *, pause: float = 0, code: int = 0) -> tuple[dict[str, Any], bytes]:
+def numbered(
+    count: int, *, pause: float = 0, code: int = 0, gate: int = -1
+) -> tuple[dict[str, Any], bytes]:
     """A job that prints numbered lines, 100 at a time, and what it writes.
 
-    It waits before its end: some runtimes lose the last bytes of one that ends behind a burst.
+    Before the line `gate` it waits until it is sent on. It waits before its end, too: some runtimes
+    lose the last bytes of one that ends behind a burst.
     """
     program = (
-        "import sys, time\n"
+        "import os, sys, time\n"
         f"for start in range(0, {count}, 100):\n"
+        f" while start == {gate} and not os.path.exists('{GO}'): time.sleep(0.05)\n"
         f" sys.stdout.write(''.join(f'{{n:08d}} and more\\n' for n in range(start, start + 100)))\n"
         f" sys.stdout.flush(); time.sleep({pause})\n"
         f"time.sleep(0.5); sys.exit({code})\n"
     )
     spec = {"command": ["python3", "-c", program]}
     return spec, b"".join(b"%08d and more\n" % n for n in range(count))
+
+
+# Until it is sent on; its last line says how many there were before it.
+COUNTS = f"""
+import itertools, os, time
+for start in itertools.count(0, 100):
+    print("".join(f"{{n:08d}} and more\\n" for n in range(start, start + 100)), end="", flush=True)
+    time.sleep(0.15)
+    if os.path.exists("{GO}"):
+        break
+time.sleep(0.5)
+print(start + 100, flush=True)
+time.sleep(0.5)
+"""
+
+
+def counted(screen: Path) -> bytes:
+    """What COUNTS wrote, by the last line that was shown of it."""
+    count = int(screen.read_bytes().splitlines()[-1])
+    return b"".join(b"%08d and more\n" % n for n in range(count)) + b"%d\n" % count
 
 
 def assert_same(got: bytes, written: bytes) -> None:
@@ -130,11 +155,13 @@ def assert_read_as_written(gateway: Gateway, name: str, written: bytes) -> None:
 def test_a_log_is_the_same_when_the_pod_is_gone_and_when_the_cijob_is_gone(
     operator: Operator, archiver: Archiver, gateway: Gateway, cluster: Cluster
 ) -> None:
-    spec, written = numbered(300_000, code=4)
+    # Less than 10 MiB with the node's own marks: of a log that is rotated before it can be opened
+    # nobody could read the beginning.
+    spec, written = numbered(120_000, code=4)
     operator.submit("goes", **spec)
     results = archiver.archived("goes", SECONDS)
     assert results["logs"]["complete"]
-    cluster.until("the end of its Pod", lambda: not operator.pods("goes"), 60)
+    cluster.until("the end of its Pod", lambda: not operator.pods("goes"))
     assert_read_as_written(gateway, "goes", written)
     before = gateway.ask("GET", gateway.jobs("/goes")).json
     cluster.kubectl("delete", "-n", operator.namespace, "cij", "goes")
@@ -194,29 +221,36 @@ def test_jobs_that_are_there_and_gone_are_one_list_page_by_page(
 
 
 def test_a_reader_who_comes_in_the_middle_gets_archive_and_live_log_once(
-    operator: Operator, archiver: Archiver, gateway: Gateway, cluster: Cluster
+    operator: Operator, archiver: Archiver, gateway: Gateway, tmp_path: Path
 ) -> None:
-    spec, written = numbered(100_000, pause=0.01)
+    cluster = operator.cluster
+    spec, written = numbered(100_000, pause=0.01, gate=20_000)
     operator.submit("middle", **spec)
     uid = cluster.get("cij", "-n", operator.namespace, "middle")["metadata"]["uid"]
     chunk = f"job/{uid}/log/1/"
     cluster.until(
         "the first of its log in the archive",
         lambda: any(chunk in name for name in gateway.minio.objects(operator.namespace)),
-        60,
     )
-    following = [started(gateway, "logs", "-f", "middle") for _ in range(3)]
-    tail = started(gateway, "logs", "-f", "middle", "--tail", "10")
-    since = started(gateway, "logs", "-f", "middle", "--since", "1s")
-    for process in following:
-        out, err = process.communicate(timeout=SECONDS)
-        assert (process.returncode, b"missing" in err) == (0, False), err
-        assert_same(out, written)
-    for process in (tail, since):
-        out, err = process.communicate(timeout=SECONDS)
-        assert (process.returncode, b"missing" in err) == (0, False), err
-        assert written.endswith(out)
-        assert 10 <= out.count(b"\n") < 100_000
+    wishes = {"since": ("--since", "1s"), "tail": ("--tail", "10"), "1": (), "2": (), "3": ()}
+    screens = {name: tmp_path / name for name in wishes}
+    readers = {
+        name: started(gateway, "logs", "-f", "middle", *words, screen=screens[name])
+        for name, words in wishes.items()
+    }
+    # All but `since`, which may have nothing to show before more is printed.
+    shown = [screen for name, screen in screens.items() if name != "since"]
+    cluster.until("the others' first lines", lambda: all(one.stat().st_size for one in shown))
+    operator.send_on("middle")
+    for name, reader in readers.items():
+        _, err = reader.communicate(timeout=SECONDS)
+        assert (reader.returncode, b"missing" in err) == (0, False), err
+        out = screens[name].read_bytes()
+        if wishes[name]:
+            assert written.endswith(out)
+            assert 10 <= out.count(b"\n") < 100_000
+        else:
+            assert_same(out, written)
     archiver.archived("middle", SECONDS)
     assert_same(ci(gateway, "logs", "middle")[1], written)
 
@@ -225,27 +259,24 @@ def test_a_gateway_killed_every_3_seconds_costs_twenty_readers_no_line(
     operator: Operator, archiver: Archiver, gateway: Gateway, tmp_path: Path
 ) -> None:
     cluster = operator.cluster
-    spec, written = numbered(40_000, pause=0.15)
-    operator.submit("killed", **spec)
-    cluster.until("the job to run", lambda: operator.status("killed").get("phase") == "Running", 60)
+    operator.submit("killed", command=["python3", "-c", COUNTS])
     screens = [tmp_path / str(number) for number in range(READERS)]
     readers = [started(gateway, "logs", "-f", "killed", screen=screen) for screen in screens]
     cluster.until(
         "the first line on each screen", lambda: all(s.stat().st_size for s in screens), 60
     )
-    kills = 0
-    while operator.status("killed")["phase"] == "Running":
+    for _ in range(KILLS):
         time.sleep(3)  # what is shown: a kill every 3 s
+        assert operator.status("killed")["phase"] == "Running"
         assert gateway.process is not None
         gateway.process.kill()
         gateway.process.wait()
         gateway.start()
-        kills += 1
-    assert kills >= 5
+    operator.send_on("killed")
     for process, screen in zip(readers, screens, strict=True):
         _, err = process.communicate(timeout=SECONDS)
         assert process.returncode == 0, err.decode()
-        assert_same(screen.read_bytes(), written)
+        assert_same(screen.read_bytes(), counted(screen))
 
 
 def test_without_the_store_a_live_log_is_read_and_a_gone_one_is_said_to_come_back(
@@ -253,10 +284,10 @@ def test_without_the_store_a_live_log_is_read_and_a_gone_one_is_said_to_come_bac
 ) -> None:
     operator.submit("gone", command=["echo", "it was"])
     archiver.archived("gone", SECONDS)
-    cluster.until("the end of its Pod", lambda: not operator.pods("gone"), 60)
+    cluster.until("the end of its Pod", lambda: not operator.pods("gone"))
     gateway.minio.kill()
     try:
-        cluster.until("that this is noticed", lambda: not ready(gateway), 30)
+        cluster.until("that this is noticed", lambda: not ready(gateway))
         operator.submit("live", script="echo begun; sleep 3; echo ended")
         code, out, _ = ci(gateway, "logs", "-f", "live")
         assert (code, out) == (0, b"begun\nended\n")
@@ -268,7 +299,7 @@ def test_without_the_store_a_live_log_is_read_and_a_gone_one_is_said_to_come_bac
         gateway.minio.start()
     out, err = waiting.communicate(timeout=SECONDS)
     assert (waiting.returncode, out) == (0, b"it was\n"), err
-    cluster.until("readiness", lambda: ready(gateway), 30)
+    cluster.until("readiness", lambda: ready(gateway))
 
 
 def ready(gateway: Gateway) -> bool:

@@ -39,9 +39,7 @@ def operator(
 
 @pytest.fixture
 def archiver(operator: Operator, minio: Minio, tmp_path: Path) -> Iterator[Archiver]:
-    # A lease that is over soon: the one before was killed and could not give it back.
-    settings = {"CIJOB_LEASE_SECONDS": "3"}
-    made = Archiver(operator.cluster, operator.namespace, tmp_path, minio, settings)
+    made = Archiver(operator.cluster, operator.namespace, tmp_path, minio)
     with running(made):
         yield made
 
@@ -91,13 +89,15 @@ def assert_whole(bucket: Bucket, uid: str, logs: dict[str, Any], written: bytes)
 
 
 def until_no_pods(operator: Operator, name: str) -> None:
-    operator.cluster.until(f"the end of {name}'s Pods", lambda: not operator.pods(name), 30)
+    operator.cluster.until(f"the end of {name}'s Pods", lambda: not operator.pods(name))
 
 
 def test_what_a_job_wrote_is_in_the_bucket_and_its_pod_goes(
     operator: Operator, archiver: Archiver, bucket: Bucket
 ) -> None:
-    spec, written = numbered(200_000)
+    # Less than 10 MiB with the node's own marks, here and below: of a log that is rotated before
+    # it can be opened nobody could read the beginning.
+    spec, written = numbered(100_000, words=" and more" + "x" * 16)
     operator.submit("burst", **spec)
     logs = archiver.archived("burst")["logs"]
     assert_whole(bucket, uid_of(operator, "burst"), logs, written)
@@ -165,7 +165,7 @@ def test_an_archiver_that_is_killed_every_2_seconds_loses_and_repeats_nothing(
     # Less than 10 MiB with the node's own marks: of a rotated log nobody could read the old part.
     spec, written = numbered(200_000, words="", pause=0.1)
     operator.submit("killed", **spec)
-    archiver.cluster.until("a first chunk", lambda: bucket.names(operator.namespace), 30)
+    archiver.cluster.until("a first chunk", lambda: bucket.names(operator.namespace))
     for _ in range(8):
         time.sleep(2)
         archiver.stop(signal.SIGKILL)
@@ -177,14 +177,15 @@ def test_an_archiver_that_is_killed_every_2_seconds_loses_and_repeats_nothing(
 def test_an_object_store_that_is_away_for_a_while_costs_nothing(
     operator: Operator, archiver: Archiver, bucket: Bucket, minio: Minio
 ) -> None:
-    spec, written = numbered(200_000, pause=0.05)
+    spec, written = numbered(130_000, pause=0.08)
     operator.submit("s3-away", **spec)
-    time.sleep(3)
+    uid = uid_of(operator, "s3-away")
+    archiver.cluster.until("a first chunk", lambda: bucket.chunks(uid))
     minio.kill()
-    time.sleep(6)
+    time.sleep(6)  # what is shown: so long away
     minio.start()
     logs = archiver.archived("s3-away", 120)["logs"]
-    assert_whole(bucket, uid_of(operator, "s3-away"), logs, written)
+    assert_whole(bucket, uid, logs, written)
 
 
 def test_a_spool_that_is_full_waits_for_the_object_store(
@@ -193,7 +194,7 @@ def test_a_spool_that_is_full_waits_for_the_object_store(
     archiver.stop(signal.SIGKILL)
     archiver.settings["CIJOB_SPOOL_BYTES"] = str(2 << 20)
     archiver.start()
-    spec, written = numbered(100_000, words="x" * 60, pause=0.02)
+    spec, written = numbered(70_000, words="x" * 60, pause=0.02)
     minio.kill()
     operator.submit("spool-full", **spec)
     operator.finished("spool-full")
@@ -214,7 +215,7 @@ def test_a_pod_forced_away_in_the_middle_leaves_what_it_wrote_until_then(
     )
     operator.submit("forced", retry={"infrastructureLimit": 0}, **python(program))
     uid = uid_of(operator, "forced")
-    archiver.cluster.until("2000 lines", lambda: len(bucket.lines(uid)) == 2000, 60)
+    archiver.cluster.until("2000 lines", lambda: len(bucket.lines(uid)) == 2000)
     operator.delete_pod("forced-1")
     logs = archiver.archived("forced")["logs"]
     assert bucket.lines(uid).texts == tuple(b"%08d\n" % n for n in range(2000))
@@ -241,11 +242,18 @@ def test_a_job_that_is_deleted_while_it_runs_leaves_its_log_and_a_record(
 ) -> None:
     operator.submit("deleted", script="echo begun; trap 'exit 3' TERM; sleep 300 & wait")
     uid = uid_of(operator, "deleted")
-    archiver.cluster.until("a first line", lambda: len(bucket.lines(uid)), 60)
+    archiver.cluster.until("a first line", lambda: len(bucket.lines(uid)))
     operator.cluster.kubectl("delete", "cij", "-n", operator.namespace, "deleted")
     record = final_name(operator.namespace, uid)
-    archiver.cluster.until("its record", lambda: bucket.names(record), 60)
+    archiver.cluster.until("its record", lambda: bucket.names(record))
     assert bucket.lines(uid).texts == (b"begun\n",)
+
+
+def until_leading(archiver: Archiver, value: float) -> None:
+    """Wait until it says whether it leads."""
+    line = f"cijob_archiver_leading {value}\n"
+    what = f"{line} of {archiver.identity}"
+    archiver.cluster.until(what, lambda: line in archiver.ask("/metrics"))
 
 
 def test_two_archivers_and_one_of_them_writes(
@@ -253,14 +261,15 @@ def test_two_archivers_and_one_of_them_writes(
 ) -> None:
     second = replace(archiver, identity="second", process=None, port=0)
     with running(second):
-        leads = [a.metric("cijob_archiver_leading") for a in (archiver, second)]
-        assert leads == [1, 0]
+        until_leading(archiver, 1.0)
+        until_leading(second, 0.0)
         spec, written = numbered(20_000, pause=0.2)
         operator.submit("handed-over", **spec)
-        time.sleep(2)
+        uid = uid_of(operator, "handed-over")
+        archiver.cluster.until("a first chunk", lambda: bucket.chunks(uid))
         archiver.stop()  # it gives the lease back
         logs = second.archived("handed-over")["logs"]
-        assert_whole(bucket, uid_of(operator, "handed-over"), logs, written)
+        assert_whole(bucket, uid, logs, written)
 
 
 def test_what_is_old_is_removed_unless_its_job_is_there(

@@ -379,7 +379,7 @@ def test_an_unknown_id_is_404(farm: Farm) -> None:
 def test_pages_of_other_sites_may_not_read_along(farm: Farm) -> None:
     async def opened(origin: str) -> str:
         async with connect(farm.url(farm.made[0]), origin=Origin(origin)) as socket:
-            return str(await socket.recv())
+            return str(await asyncio.wait_for(socket.recv(), 60))
 
     assert asyncio.run(opened(f"http://127.0.0.1:{farm.gateway.port}"))
     with pytest.raises(InvalidStatus) as refused:
@@ -419,7 +419,7 @@ def test_with_a_login_rights_are_those_on_cijobs(farm: Farm, tmp_path: Path) -> 
         url = f"ws://127.0.0.1:{gateway.port}{API}/{identity}/logs/stream"
         headers = {"Authorization": f"Bearer {token}"}
         async with connect(url, additional_headers=headers) as socket:
-            return str(await socket.recv())
+            return str(await asyncio.wait_for(socket.recv(), 60))
 
     assert asyncio.run(streamed(reader)).endswith("] Build queued")
     for token, status in ((nobody, 404), ("made.up.token", 401)):

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from kit.chart import find, rendered
-from kit.cluster import Cluster, fresh_namespace
+from kit.cluster import PATIENCE, Cluster, fresh_namespace
 from kit.gateway import Gateway, Minio, service_account
 from kit.installed import CI
 from kit.operator import Operator
@@ -231,9 +232,12 @@ def test_ci_wait_says_where_the_job_stands_and_nothing_is_written(full: Full) ->
     waiting = full.ci("wait", "two")
     assert waiting.stderr
     lines: list[str] = []
+    given_up = threading.Timer(PATIENCE, waiting.kill)
+    given_up.start()
     while not lines or " in pool " not in lines[-1]:
         lines.append(waiting.stderr.readline())
         assert lines[-1], lines
+    given_up.cancel()
     assert lines[-1] == "ci: queued: 1 job ahead in pool default, about 10m\n"
     assert full.operator.cluster.get(*words)["metadata"]["resourceVersion"] == before
     assert full.operator.stop() == 0

@@ -33,6 +33,8 @@ def release(cluster: Cluster, crds: None) -> Iterator[Release]:
             ["get", "patch"],
         )
         cluster.apply(release.namespace, *team, *written, made_by("ann"))
+        cluster.until_allowed(release.namespace, "dev", "create")
+        cluster.until_allowed(release.namespace, "cijob-operator", "patch")
         attempts = count()
 
         def is_applied() -> bool:

@@ -21,6 +21,11 @@ def ask(release: Release, url: str) -> str:
     return release.cluster.kubectl(*words, "python", "-c", ASK, url).stdout.strip()
 
 
+def until_it_answers(release: Release, url: str) -> None:
+    """Wait for a 200: a Service leads to its Pod some time after that is ready."""
+    release.cluster.until(f"an answer of {url}", lambda: ask(release, url) == "200")
+
+
 def templates(release: Release, home: Path, authority: Path) -> tuple[int, str, str]:
     """`ci templates` with a kubeconfig and an authority; exit code, stdout, stderr."""
     person = Installed(release.cluster, release.namespace, release.namespace, "", home)
@@ -38,8 +43,8 @@ def test_with_a_certificate_both_listeners_speak_https_and_the_ca_bundle_is_beli
     rights = f"--set=jobNamespaces={{{release.namespace}}}"
     tls = ("--set=gateway.tls.existingSecret=own", f"--set-file=caBundle={certificate}")
     release.install(rights, *tls)
-    assert ask(release, f"https://{host}:80/v1/version") == "200"
-    assert ask(release, f"https://{host}:8081/readyz") == "200"
+    until_it_answers(release, f"https://{host}:80/v1/version")
+    until_it_answers(release, f"https://{host}:8081/readyz")
     assert "RemoteDisconnected" in ask(release, f"http://{host}:8081/readyz")
     ci_finds_it_and_believes_its_certificate_only(release, tmp_path, certificate)
 
@@ -61,5 +66,5 @@ def test_without_a_login_only_a_port_forward_reaches_the_user_api(release: Relea
     release.install("--set=gateway.auth=none")
     assert ask(release, "http://localhost:8080/v1/version") == "200"
     service = f"http://cijob-gateway.{release.namespace}.svc"
+    until_it_answers(release, f"{service}:8081/readyz")
     assert "refused" in ask(release, f"{service}/v1/version")
-    assert ask(release, f"{service}:8081/readyz") == "200"

@@ -92,7 +92,7 @@ def running(installed: Installed, hosted: Project) -> Iterator[str]:
     installed.until_phase(name, "Running")
     yield name
     installed.ci("cancel", name)
-    installed.cluster.wait(installed.namespace, f"cijob/{name}", "condition=Finished", 60)
+    installed.cluster.wait(installed.namespace, f"cijob/{name}", "condition=Finished")
     installed.cluster.kubectl("delete", "cij", name, "-n", installed.namespace)
 
 
@@ -185,7 +185,7 @@ def archived(installed: Installed, name: str) -> dict[str, Any]:
         found.update(installed.job(name)["status"].get("results") or {})
         return {"logs", "source"} <= found.keys()
 
-    installed.cluster.until(f"the results of {name}", known, 60)
+    installed.cluster.until(f"the results of {name}", known)
     return found
 
 
@@ -247,6 +247,8 @@ def test_tail_empty(installed: Installed, hosted: Project) -> None:
 
 @pytest.mark.usefixtures("_nothing_set")
 def test_state_of_a_running_job(installed: Installed, running: str, asked: Asking) -> None:
+    begun = lambda: asked(f"/{running}")[1].get("status", {}).get("phase") == "Running"  # noqa: E731
+    installed.cluster.until("the gateway to know of it", begun)
     code, shown = asked(f"/{running}")
     assert code == 200
     status = shown["status"]
@@ -288,13 +290,13 @@ def test_pod_and_secret_go_and_the_log_stays(
     cluster, namespace = installed.cluster, installed.namespace
     assert listed(installed, "secrets", f"cijob-{name}")
     archived(installed, name)
-    cluster.until("the end of its Pod", lambda: not listed(installed, "pods", f"{name}-1"), 60)
+    cluster.until("the end of its Pod", lambda: not listed(installed, "pods", f"{name}-1"))
     # Its time to live is over: the job goes, and with it all that was its own.
     soon = json.dumps({"spec": {"ttlSecondsAfterFinished": {"succeeded": 1, "failed": 1}}})
     cluster.kubectl("patch", "cij", name, "-n", namespace, "--type=merge", "-p", soon)
-    cluster.until("the end of the job", lambda: not listed(installed, "cijobs", name), 60)
+    cluster.until("the end of the job", lambda: not listed(installed, "cijobs", name))
     gone = lambda: not listed(installed, "secrets", f"cijob-{name}")  # noqa: E731
-    cluster.until("the end of its Secret", gone, 60)
+    cluster.until("the end of its Secret", gone)
     assert installed.ci("logs", name).stdout == "kept\n"
     last = json.loads(installed.ci("get", name, "-o", "json").stdout)["status"]
     assert (last["exitCode"], last["attempts"][0]["podName"]) == (code, f"{name}-1")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from kit import gates
 from kit.cluster import Cluster
 from kit.operator import SMALL, Operator
 
@@ -54,15 +55,15 @@ def test_a_cancelled_job_that_ignores_term_is_killed_after_its_grace(operator: O
     operator.submit("stubborn", **STUBBORN)
     operator.until_reason("stubborn", "Running")
     operator.patch("stubborn", desiredState="Cancelled")
-    status = operator.finished("stubborn", 20)
+    status = operator.finished("stubborn")
     assert end(status) == ("Cancelled", "Cancelled", 137)
     assert status["message"] == "it was stopped; exit code 137"
     assert log(operator, "stubborn") == "begun\n"
 
 
 def test_a_job_that_ignores_its_timeout_is_killed_after_its_grace(operator: Operator) -> None:
-    operator.submit("endless", **STUBBORN, timeoutSeconds=1, retry={"limit": 3})
-    status = operator.finished("endless", 20)
+    operator.submit("endless", **STUBBORN, timeoutSeconds=5, retry={"limit": 3})
+    status = operator.finished("endless")
     assert end(status) == ("Failed", "TimedOut", 137)
     assert attempts(status) == [(1, "TimedOut", 137)]
 
@@ -71,7 +72,7 @@ def test_a_job_is_cancelled_while_its_pod_waits_for_a_node(operator: Operator) -
     operator.submit("waits", **LASTS, resources={"requests": {"cpu": "1000"}})
     operator.until_reason("waits", "Unschedulable")
     operator.patch("waits", desiredState="Cancelled")
-    assert end(operator.finished("waits", 20)) == ("Cancelled", "Cancelled", None)
+    assert end(operator.finished("waits")) == ("Cancelled", "Cancelled", None)
     operator.cluster.until("the end of its Pod", lambda: not operator.pods("waits"))
 
 
@@ -79,7 +80,7 @@ def test_a_job_is_cancelled_while_its_image_is_pulled(operator: Operator) -> Non
     operator.submit("pulls", command=["true"], image="localhost:1/no/such:image")
     operator.until_reason("pulls", "PullingImage")
     operator.patch("pulls", desiredState="Cancelled")
-    assert end(operator.finished("pulls", 20))[:2] == ("Cancelled", "Cancelled")
+    assert end(operator.finished("pulls"))[:2] == ("Cancelled", "Cancelled")
 
 
 def test_a_job_is_cancelled_while_it_backs_off(operator: Operator) -> None:
@@ -88,7 +89,7 @@ def test_a_job_is_cancelled_while_it_backs_off(operator: Operator) -> None:
     assert status["phase"] == "Queued"
     assert "attempt 1 ended with CommandFailed (exit code 2)" in status["message"]
     operator.patch("hopeless", desiredState="Cancelled")
-    status = operator.finished("hopeless", 20)
+    status = operator.finished("hopeless")
     assert (status["phase"], status["reason"]) == ("Cancelled", "Cancelled")
     assert operator.pods_ever("hopeless") == ["hopeless-1"]
 
@@ -134,7 +135,8 @@ def test_own_failures_end_at_their_limit(operator: Operator) -> None:
 def test_the_platforms_failures_have_a_budget_of_their_own(operator: Operator) -> None:
     """A lost Pod does not take from the one attempt that the user has left."""
     retry = {"limit": 1, "backoffSeconds": 1, "infrastructureLimit": 1}
-    operator.submit("unlucky", script="sleep 2; exit 6", retry=retry)
+    script = f'test "$(hostname)" = unlucky-1 && {gates.WAITS}; exit 6'
+    operator.submit("unlucky", script=script, retry=retry)
     operator.until_reason("unlucky", "Running")
     operator.delete_pod("unlucky-1")
     status = operator.finished("unlucky")
@@ -173,7 +175,7 @@ def test_each_outcome_has_a_time_to_live_and_the_pod_follows(operator: Operator)
     operator.submit("bad", command=["false"], ttlSecondsAfterFinished=times)
     operator.submit("brief", command=["false"], ttlSecondsAfterFinished={"failed": 1})
     for name in ("good", "brief"):
-        operator.cluster.wait(operator.namespace, f"cij/{name}", "delete", 30)
+        operator.cluster.wait(operator.namespace, f"cij/{name}", "delete")
     operator.cluster.until(
         "the end of their Pods", lambda: not operator.pods("good") + operator.pods("brief")
     )
@@ -194,7 +196,7 @@ def test_kubectl_wait_comes_back_from_every_kind_of_end(
     operator: Operator, name: str, spec: dict[str, Any], phase: str
 ) -> None:
     operator.submit(name, **spec)
-    operator.cluster.wait(operator.namespace, f"cij/{name}", "condition=Finished", 20)
+    operator.cluster.wait(operator.namespace, f"cij/{name}", "condition=Finished")
     status = operator.status(name)
     assert status["phase"] == phase
     succeeded = [c["status"] for c in status["conditions"] if c["type"] == "Succeeded"]
@@ -228,12 +230,16 @@ def test_the_jobs_own_fields_win_over_the_templates(operator: Operator) -> None:
 
 
 def test_a_change_of_the_template_does_not_touch_a_running_attempt(operator: Operator) -> None:
-    template(operator, "moving", script="sleep 10; echo first", timeoutSeconds=60)
+    template(operator, "moving", script=f"{gates.WAITS}; echo first", timeoutSeconds=600)
     operator.submit("runs", templateRef={"name": "moving"})
     operator.until_reason("runs", "Running")
-    template(operator, "moving", script="echo second", timeoutSeconds=6)
+    template(operator, "moving", script="echo second", timeoutSeconds=60)
+    # Templates and jobs come on two watches: when a later template is known, so is that one.
+    template(operator, "marker", command=["true"])
+    operator.finished(operator.submit("knows-it", templateRef={"name": "marker"}))
     operator.submit("next", templateRef={"name": "moving"})
     assert end(operator.finished("next")) == ("Succeeded", "Completed", 0)
+    operator.send_on("runs")
     assert end(operator.finished("runs")) == ("Succeeded", "Completed", 0)
     assert (log(operator, "runs"), log(operator, "next")) == ("first\n", "second\n")
     generations = [operator.status(name)["attempts"][0]["template"] for name in ("runs", "next")]
@@ -274,7 +280,7 @@ def test_jobs_of_higher_priority_go_first_and_one_at_a_time(one_place: Operator)
     for name, priority in (("low", -5), ("middle", 0), ("high", 5)):
         one_place.submit(name, command=["true"], priority=priority)
     one_place.submit("raised", command=["true"], priority=-10)
-    status = one_place.until_reason("raised", "WaitingForCapacity", 20)
+    status = one_place.until_reason("raised", "WaitingForCapacity")
     assert status["phase"] == "Queued"
     assert "all 1 places of pool default are taken" in status["message"]
     one_place.patch("raised", priority=10)

@@ -24,8 +24,8 @@ JOBS: dict[str, dict[str, Any]] = {
     "seven": {"script": "exit 7"},
     "not-found-inside": {"script": "no-such-program"},
     "hungry": {"script": f"exec {EAT}", "resources": LITTLE},
-    "hungry-child": {"script": f"{EAT} || true; echo survived", "resources": LITTLE},
-    "late": {"script": TRAP, "timeoutSeconds": 2, "terminationGracePeriodSeconds": 5},
+    "hungry-child": {"script": f"{EAT} || true; sleep 1; echo survived", "resources": LITTLE},
+    "late": {"script": TRAP, "timeoutSeconds": 5, "terminationGracePeriodSeconds": 5},
     "absent": {"command": ["/no/such/program"]},
     "no-program": {"command": ["/etc/passwd"]},
 }

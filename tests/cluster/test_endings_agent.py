@@ -22,9 +22,6 @@ ONCE_MORE = {"limit": 0, "infrastructureLimit": 1}
 SOURCE = {"archive": {"sha256": "0" * 64, "sizeBytes": 1000}}
 TREE = archive({"hello.txt": "hello\n", "folder/inside.txt": "inside\n"})
 WAITS: dict[str, Any] = {"source": SOURCE, "command": ["make"], "resources": HUGE}
-# The run timeout counts from here.
-STARTED = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-RUNS = {"running": {"startedAt": STARTED}}
 NO_RETRY = (
     "SourceNotFound",
     "SourceRejected",
@@ -41,9 +38,19 @@ def report(stage: str, reason: str | None = None, words: str = "") -> str:
     return json.dumps({name: value for name, value in told.items() if value})
 
 
+def now() -> str:
+    """As a kubelet tells the time; the run timeout counts from a container's start."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def runs() -> dict[str, Any]:
+    """The state of a container that has just started."""
+    return {"running": {"startedAt": now()}}
+
+
 def ended(code: int, message: str = "") -> dict[str, Any]:
     """The state of a container that has ended."""
-    times = {"startedAt": STARTED, "finishedAt": STARTED}
+    times = {"startedAt": now(), "finishedAt": now()}
     reason = "Error" if code else "Completed"
     return {"terminated": {"exitCode": code, "reason": reason, "message": message, **times}}
 
@@ -86,7 +93,7 @@ def test_an_agent_s_reason_ends_the_job_at_once_and_is_not_repeated(operator: Op
         operator.submit(name, **WAITS, retry={"limit": 5})
     for reason, name in names.items():
         said = report("unpack", reason, f"words of {reason}")
-        forge(operator, until_pod(operator, name), ended(1, said), RUNS)
+        forge(operator, until_pod(operator, name), ended(1, said), runs())
     for reason, name in names.items():
         status = operator.finished(name)
         assert end(status) == ("Error", reason, None)
@@ -96,7 +103,8 @@ def test_an_agent_s_reason_ends_the_job_at_once_and_is_not_repeated(operator: Op
 
 def test_the_pod_of_a_failed_agent_is_stopped_and_stays_for_its_log(operator: Operator) -> None:
     operator.submit("keeps", **WAITS)
-    forge(operator, until_pod(operator, "keeps"), ended(1, report("fetch", "SourceNotFound")), RUNS)
+    said = report("fetch", "SourceNotFound")
+    forge(operator, until_pod(operator, "keeps"), ended(1, said), runs())
     operator.finished("keeps")
 
     def told() -> bool:
@@ -115,7 +123,7 @@ def test_what_may_pass_is_tried_again_and_is_the_platform_s_error(
     name = operator.submit(f"tries-{reason.lower()}", **WAITS, retry=ONCE_MORE)
     for attempt in (1, 2):
         pod = until_pod(operator, name, attempt)
-        forge(operator, pod, ended(1, report("fetch", reason, "its words")), RUNS)
+        forge(operator, pod, ended(1, report("fetch", reason, "its words")), runs())
     status = operator.finished(name)
     assert end(status) == ("Error", reason, None)
     assert attempts(status) == [(1, reason), (2, reason)]
@@ -135,7 +143,7 @@ def test_an_agent_that_dies_without_a_reason_is_the_platform_s_error(
     operator: Operator, name: str, message: str, words: str
 ) -> None:
     operator.submit(name, **WAITS, retry=NEVER_AGAIN)
-    forge(operator, until_pod(operator, name), ended(137, message), RUNS)
+    forge(operator, until_pod(operator, name), ended(137, message), runs())
     status = operator.finished(name)
     assert end(status) == ("Error", "AgentFailed", None)
     assert words in status["message"]
@@ -144,7 +152,7 @@ def test_an_agent_that_dies_without_a_reason_is_the_platform_s_error(
 def test_after_ready_the_job_keeps_its_own_verdict(operator: Operator) -> None:
     operator.submit("goes-on", **WAITS)
     pod = until_pod(operator, "goes-on")
-    forge(operator, pod, ended(1, report("ready", "AgentFailed")), RUNS)
+    forge(operator, pod, ended(1, report("ready", "AgentFailed")), runs())
     assert operator.until_reason("goes-on", "Running")["phase"] == "Running"
     forge(operator, pod, ended(1, report("ready", "AgentFailed")), ended(0))
     assert end(operator.finished("goes-on")) == ("Succeeded", "Completed", 0)
@@ -182,23 +190,21 @@ def test_a_source_without_a_command_is_refused(operator: Operator) -> None:
         assert operator.pods_ever(name) == []
 
 
-@pytest.mark.parametrize(
-    ("name", "asks", "words"),
-    [
-        ("other-pool", {"pool": "large"}, "there is no pool large; there is default"),
-        ("no-gcc", {"toolchains": ["gcc"]}, "pool default lacks toolchains gcc; it offers none"),
-    ],
-)
-def test_what_no_pool_takes_waits_until_the_queue_timeout(
-    operator: Operator, name: str, asks: dict[str, Any], words: str
-) -> None:
-    operator.submit(name, command=["true"], **asks, queueTimeoutSeconds=3)
-    status = operator.until_reason(name, "NoFittingPool")
-    assert (status["phase"], status["message"]) == ("Queued", words)
-    status = operator.finished(name)
-    assert end(status) == ("Error", "QueueTimedOut", None)
-    assert words in status["message"]
-    assert operator.pods_ever(name) == []
+def test_what_no_pool_takes_waits_until_the_queue_timeout(operator: Operator) -> None:
+    jobs: dict[str, tuple[dict[str, Any], str]] = {
+        "other-pool": ({"pool": "large"}, "there is no pool large; there is default"),
+        "no-gcc": ({"toolchains": ["gcc"]}, "pool default lacks toolchains gcc; it offers none"),
+    }
+    for name, (asks, _) in jobs.items():
+        operator.submit(name, command=["true"], **asks, queueTimeoutSeconds=20)
+    for name, (_, words) in jobs.items():
+        status = operator.until_reason(name, "NoFittingPool")
+        assert (status["phase"], status["message"]) == ("Queued", words)
+    for name, (_, words) in jobs.items():
+        status = operator.finished(name)
+        assert end(status) == ("Error", "QueueTimedOut", None)
+        assert words in status["message"]
+        assert operator.pods_ever(name) == []
 
 
 # -- real --------------------------------------------------------------------------------------
@@ -228,12 +234,12 @@ def test_a_real_agent_without_words_fails_twice_and_its_log_stays(own: Operator)
 def test_the_agent_s_image_is_waited_for_like_the_job_s(own: Operator) -> None:
     own.settings["CIJOB_AGENT_IMAGE"] = "localhost:1/no/such:agent"
     own.start()
-    own.submit("unpulled", source=TREE.source, command=["true"], startTimeoutSeconds=15)
+    own.submit("unpulled", source=TREE.source, command=["true"], startTimeoutSeconds=30)
     status = own.until_reason("unpulled", "PullingImage")
     assert status["message"].startswith("container agent: ")
     status = own.finished("unpulled")
     assert end(status) == ("Error", "ImagePullFailed", None)
-    assert "not started after 15 s: container agent: " in status["message"]
+    assert "not started after 30 s: container agent: " in status["message"]
     assert "localhost:1/no/such:agent" in status["message"]
 
 
@@ -243,7 +249,7 @@ def test_a_gateway_that_does_not_answer_ends_a_job_by_its_name(own: Operator, pr
     own.start()
     said = {"source": TREE.source, "command": ["true"], "prepare": prepare}
     # Longer than a Pod takes to start on a busy machine: else it is that which is told.
-    own.submit("alone", **said, startTimeoutSeconds=15, retry=NEVER_AGAIN)
+    own.submit("alone", **said, startTimeoutSeconds=30, retry=NEVER_AGAIN)
     status = own.finished("alone")
     assert end(status) == ("Error", "SourceUnreachable", None)
     assert "127.0.0.1:1 does not answer" in status["message"]

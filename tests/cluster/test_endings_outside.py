@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from kit import gates
 from kit.cluster import Cluster, pod
 from kit.operator import SMALL, Operator
 
@@ -106,7 +107,8 @@ def test_a_pod_that_vanishes_is_started_again_and_then_is_lost(outside: Operator
 
 
 def test_a_job_whose_pod_vanished_once_succeeds_at_the_second_attempt(outside: Operator) -> None:
-    outside.submit("recovers", script="sleep 2", retry=ONCE_MORE)
+    script = f'test "$(hostname)" != recovers-1 || {gates.WAITS}'
+    outside.submit("recovers", script=script, retry=ONCE_MORE)
     outside.delete_pod(until_runs(outside, "recovers"))
     status = outside.finished("recovers")
     assert end(status) == ("Succeeded", "Completed", 0)
@@ -150,11 +152,11 @@ def test_a_pod_that_the_kubelet_refuses_has_its_words(outside: Operator) -> None
 def test_a_sandbox_that_does_not_start_is_tried_again(
     outside: Operator, runtime_class: str
 ) -> None:
-    spec = {"runtimeClassName": runtime_class, "startTimeoutSeconds": 3}
+    spec = {"runtimeClassName": runtime_class, "startTimeoutSeconds": 6}
     outside.submit("no-sandbox", command=["true"], **spec, retry=ONCE_MORE)
     status = outside.finished("no-sandbox")
     assert end(status) == ("Error", "StartTimedOut", None)
-    assert "not started after 3 s" in status["message"]
+    assert "not started after 6 s" in status["message"]
     assert attempts(status) == [(1, "StartTimedOut"), (2, "StartTimedOut")]
     outside.cluster.until("the end of its Pods", lambda: not outside.pods("no-sandbox"))
 

@@ -17,16 +17,18 @@ HUGE = {"requests": {"cpu": "1000", "memory": "16Mi"}}
 TRUE = {"command": ["true"]}
 FROM_MAP = {"name": "A", "valueFrom": {"configMapKeyRef": {"name": "no-such-map", "key": "a"}}}
 JOBS: dict[str, dict[str, Any]] = {
-    "no-image": {**TRUE, "image": "localhost:1/no/such:image", "startTimeoutSeconds": 12},
+    "no-image": {**TRUE, "image": "localhost:1/no/such:image", "startTimeoutSeconds": 30},
     "invalid-image": {**TRUE, "image": "localhost:1/NOT/valid:image"},
-    "too-large": {**TRUE, "resources": HUGE, "startTimeoutSeconds": 3},
-    "no-secret": {**TRUE, "secretEnv": [{"secretName": "absent"}], "startTimeoutSeconds": 4},
+    "too-large": {**TRUE, "resources": HUGE, "startTimeoutSeconds": 15},
+    "no-secret": {**TRUE, "secretEnv": [{"secretName": "absent"}], "startTimeoutSeconds": 30},
     "late-secret": {
         "secretEnv": [{"secretName": "late"}],
         "script": 'test "$GREETING" = hello',
     },
-    "no-config-map": {**TRUE, "env": [FROM_MAP], "startTimeoutSeconds": 20},
+    "no-config-map": {**TRUE, "env": [FROM_MAP], "startTimeoutSeconds": 30},
     "no-template": {"templateRef": {"name": "nowhere"}, "queueTimeoutSeconds": 2},
+    "clock": {"templateRef": {"name": "nowhere"}, "queueTimeoutSeconds": 22},
+    "paused": {**TRUE, "suspend": True, "queueTimeoutSeconds": 20},
     "early": {"templateRef": {"name": "unborn"}},
 }
 
@@ -66,16 +68,16 @@ def quota(pods: int) -> dict[str, Any]:
 
 
 def test_an_invalid_image_name_is_an_error_at_once(jobs: Operator) -> None:
-    status = jobs.finished("invalid-image", 30)
+    status = jobs.finished("invalid-image")
     assert end(status) == ("Error", "ImagePullFailed")
     assert "invalid" in status["message"].lower()
     assert "NOT/valid" in status["message"]
 
 
 def test_a_job_that_no_node_can_take_ends_with_the_schedulers_words(jobs: Operator) -> None:
-    status = jobs.finished("too-large", 30)
+    status = jobs.finished("too-large")
     assert end(status) == ("Error", "Unschedulable")
-    assert "not started after 3 s" in status["message"]
+    assert "not started after 15 s" in status["message"]
     assert "Insufficient cpu" in status["message"]
     jobs.cluster.until("the end of its Pod", lambda: not jobs.pods("too-large"))
 
@@ -90,13 +92,13 @@ def test_the_schedulers_words_are_shown_while_the_job_waits(jobs: Operator) -> N
 
 
 def test_a_missing_secret_is_named(jobs: Operator) -> None:
-    status = jobs.finished("no-secret", 30)
+    status = jobs.finished("no-secret")
     assert end(status) == ("Error", "ConfigMissing")
     assert 'secret "absent" not found' in status["message"]
 
 
 def test_a_secret_that_comes_in_time_lets_the_job_run(jobs: Operator) -> None:
-    status = jobs.until_reason("late-secret", "ConfigMissing", 30)
+    status = jobs.until_reason("late-secret", "ConfigMissing")
     assert status["phase"] == "Starting"
     assert 'secret "late" not found' in status["message"]
     words = ("create", "secret", "generic", "late", "--from-literal=GREETING=hello")
@@ -108,7 +110,7 @@ def test_a_secret_that_comes_in_time_lets_the_job_run(jobs: Operator) -> None:
 
 
 def test_the_queue_timeout_names_the_missing_template(jobs: Operator) -> None:
-    status = jobs.finished("no-template", 30)
+    status = jobs.finished("no-template")
     assert end(status) == ("Error", "QueueTimedOut")
     assert "it waited 2 s" in status["message"]
     assert "TemplateNotFound" in status["message"]
@@ -131,12 +133,10 @@ def test_a_job_applied_before_its_template_runs_when_that_comes(jobs: Operator) 
 
 
 def test_suspension_stops_the_queue_clock(jobs: Operator) -> None:
-    jobs.submit("paused", command=["true"], suspend=True, queueTimeoutSeconds=1)
     status = jobs.until_reason("paused", "Suspended")
     assert status["phase"] == "Queued"
     assert "suspend" in status["message"]
     # A job of the same queue timeout that is not suspended has run into it meanwhile.
-    jobs.submit("clock", templateRef={"name": "nowhere"}, queueTimeoutSeconds=2)
     assert end(jobs.finished("clock")) == ("Error", "QueueTimedOut")
     assert jobs.pods_ever("paused") == []
     jobs.patch("paused", suspend=False)
@@ -147,7 +147,7 @@ def test_an_exceeded_quota_makes_the_job_wait_until_it_is_raised(own: Operator) 
     own.cluster.apply(own.namespace, quota(0))
     own.cluster.wait(own.namespace, "resourcequota/tight", "jsonpath={.status.hard.pods}=0")
     own.submit("waits", command=["true"])
-    own.submit("gives-up", command=["true"], queueTimeoutSeconds=2)
+    own.submit("gives-up", command=["true"], queueTimeoutSeconds=10)
     status = own.until_reason("waits", "QuotaExceeded")
     assert status["phase"] == "Queued"
     assert "exceeded quota: tight" in status["message"]
@@ -165,8 +165,7 @@ def test_a_quota_that_is_not_counted_yet_makes_the_job_wait(own: Operator) -> No
     words = ("patch", "resourcequota", "tight", "-n", own.namespace, "--subresource=status")
     own.cluster.kubectl(*words, "--type=merge", "-p", '{"status": {"used": null}}')
     own.submit("uncounted", command=["true"])
-    own.cluster.until("a word about it", lambda: own.status("uncounted").get("reason"), 20)
-    status = own.status("uncounted")
+    status = own.until_reason("uncounted", "QuotaExceeded")
     assert "status unknown for quota" in status["message"]
     assert end(status) == ("Queued", "QuotaExceeded")
 
@@ -228,14 +227,14 @@ def test_a_foreign_pod_of_that_name_is_a_conflict(jobs: Operator) -> None:
 
 
 def test_an_image_that_cannot_be_pulled_ends_with_the_registrys_words(jobs: Operator) -> None:
-    status = jobs.finished("no-image", 30)
+    status = jobs.finished("no-image")
     assert end(status) == ("Error", "ImagePullFailed")
-    assert "not started after 12 s" in status["message"]
+    assert "not started after 30 s" in status["message"]
     assert "localhost:1/no/such:image" in status["message"]
     assert "connection refused" in status["message"]
 
 
 def test_a_missing_config_map_is_named(jobs: Operator) -> None:
-    status = jobs.finished("no-config-map", 30)
+    status = jobs.finished("no-config-map")
     assert end(status) == ("Error", "ConfigMissing")
     assert 'configmap "no-such-map" not found' in status["message"]

@@ -24,7 +24,7 @@ def test_a_job_that_fails_again_and_again_has_two_events_and_describe_shows_them
     again = {"limit": 2, "backoffSeconds": 1}
     job = operator.submit("again", script="exit 7", retry=again)
     assert operator.finished(job)["reason"] == "CommandFailed"
-    operator.cluster.until("its events", lambda: len(events(operator, job)) == 2, 20)
+    operator.cluster.until("its events", lambda: len(events(operator, job)) == 2)
     assert sorted(events(operator, job)) == [
         (WARNING, "BackingOff", 2),
         (WARNING, "CommandFailed", 1),
@@ -42,7 +42,7 @@ def test_a_job_like_any_other_has_none(operator: Operator) -> None:
     # Events are sent one after the other: when this one's is there, so would be the one before.
     failed = operator.submit("failed", script="exit 7")
     assert operator.finished(failed)["reason"] == "CommandFailed"
-    operator.cluster.until("an event", lambda: len(events(operator, failed)) == 1, 20)
+    operator.cluster.until("an event", lambda: len(events(operator, failed)) == 1)
     assert events(operator, plain) == []
 
 
@@ -52,7 +52,7 @@ def test_a_long_wait_is_told_once(operator: Operator) -> None:
     operator.patch(job, priority=7)  # another look
     operator.patch(job, desiredState="Cancelled")
     assert operator.finished(job)["reason"] == "Cancelled"
-    operator.cluster.until("its end", lambda: (NORMAL, "Cancelled", 1) in events(operator, job), 20)
+    operator.cluster.until("its end", lambda: (NORMAL, "Cancelled", 1) in events(operator, job))
     assert sorted(events(operator, job)) == [
         (NORMAL, "Cancelled", 1),
         (WARNING, "TemplateNotFound", 1),

@@ -241,6 +241,7 @@ def test_a_submitted_job_says_who_and_runs(operator: Operator, gateway: Gateway)
     assert job["metadata"]["annotations"]["cijob.dev/submitter"] == user
     assert name.startswith("run-")
     assert operator.finished(name)["reason"] == "Completed"
+    until_it_knows(gateway, name)
     log = gateway.ask("GET", gateway.jobs(f"/{name}/logs"))
     assert log.body == b"hello\n"
 
@@ -337,6 +338,11 @@ def phase(gateway: Gateway, name: str) -> str:
     return str((job.get("status") or {}).get("phase", "gone"))
 
 
+def until_it_knows(gateway: Gateway, name: str) -> None:
+    """Wait until the gateway, too, has heard that a job has succeeded."""
+    gateway.cluster.until(f"the news of {name}", lambda: phase(gateway, name) == "Succeeded")
+
+
 def test_a_retry_is_a_new_job_of_the_same_source(operator: Operator, gateway: Gateway) -> None:
     name = submitted(gateway)
     operator.finished(name)
@@ -371,6 +377,7 @@ def test_a_secret_reaches_the_job_and_nothing_else(operator: Operator, gateway: 
     assert answer.status == 201, answer.body
     name = answer.json["metadata"]["name"]
     assert operator.finished(name)["reason"] == "Completed"
+    until_it_knows(gateway, name)
     log = gateway.ask("GET", gateway.jobs(f"/{name}/logs"))
     assert log.body == f"{len(value)} letters\n".encode()
     everything = operator.cluster.kubectl(
@@ -385,6 +392,7 @@ def test_a_secret_reaches_the_job_and_nothing_else(operator: Operator, gateway: 
     given = gateway.ask("POST", gateway.jobs(f"/{name}/retry"), {"secrets": {"TOKEN": "1234"}})
     second = given.json["metadata"]["name"]
     assert operator.finished(second)["reason"] == "Completed"
+    until_it_knows(gateway, second)
     assert gateway.ask("GET", gateway.jobs(f"/{second}/logs")).body == b"4 letters\n"
 
 
@@ -534,7 +542,7 @@ def test_a_gateway_that_ends_tells_its_streams_to_reconnect(
 
 @pytest.mark.alone
 @pytest.mark.usefixtures("whole_again")
-def test_the_api_server_away_is_said_and_passes(gateway: Gateway) -> None:
+def test_the_api_server_away_is_said_and_passes(operator: Operator, gateway: Gateway) -> None:
     cluster = gateway.cluster
     cluster.kind("kill", "component", "kube-apiserver")
     try:
@@ -545,6 +553,7 @@ def test_the_api_server_away_is_said_and_passes(gateway: Gateway) -> None:
         cluster.kind("start", "component", "kube-apiserver")
     cluster.until("readiness", gateway.is_ready)
     submitted(gateway)
+    cluster.until("the operator's return", operator.leads_again)
 
 
 def test_a_job_whose_making_was_cut_short_never_runs_without_its_secret(

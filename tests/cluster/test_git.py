@@ -101,7 +101,7 @@ def test_a_server_that_does_not_answer_is_the_platforms_failure(installed: Insta
         "unreachable",
         source={"git": {"url": "https://git.invalid/a.git"}},
         script="true",
-        startTimeoutSeconds=15,
+        startTimeoutSeconds=30,
         retry={"infrastructureLimit": 1, "backoffSeconds": 1},
     )
     assert (status["phase"], status["reason"]) == ("Error", "SourceUnreachable"), status

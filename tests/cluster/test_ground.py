@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from kit import audit
 from kit.cluster import ROOT, Cluster, pod, terminated
 
 
@@ -132,14 +133,11 @@ def test_fake_nodes_of_another_architecture_accept_pods(cluster: Cluster, namesp
 def test_the_audit_log_has_every_mutating_call(cluster: Cluster, namespace: str) -> None:
     cluster.kubectl("create", "configmap", "-n", namespace, "counted")
     cluster.kubectl("delete", "configmap", "-n", namespace, "counted")
-    path = cluster.kind("get", "audit-log").strip()
-    with open(path) as log:  # noqa: PTH123
-        events = [json.loads(line) for line in log]
     uri = f"/api/v1/namespaces/{namespace}/configmaps"
     mine = [
-        e["verb"]
-        for e in events
-        if e["objectRef"].get("name") == "counted" and uri in e["requestURI"]
+        event["verb"]
+        for event in audit.events(cluster, namespace)
+        if event["objectRef"].get("name") == "counted" and uri in event["requestURI"]
     ]
     assert mine == ["create", "delete"]
 

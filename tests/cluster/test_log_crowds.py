@@ -25,7 +25,7 @@ JOBS = 300 if LONG else 30
 CROWD = Printer(4000)
 READERS = 4
 STOPPED_SECONDS = 70 if LONG else 10
-LIVE = Printer(15_000 * (STOPPED_SECONDS + 10), rate=15_000)
+LIVE = Printer(15_000 * (STOPPED_SECONDS + 10), rate=15_000, gated=True)
 # What is kept for all readers of a log is 4 MiB; the rest is the streams' own buffers.
 MEMORY = 48 << 20
 SECONDS = 900 if LONG else 180
@@ -154,7 +154,6 @@ def test_many_jobs_are_followed_at_once(stage: Stage) -> None:
             doubted, logs["complete"] = doubted + 1, True
         assert logs == said_of(whole)
         assert stage.stored(name, job["metadata"]["uid"]) == whole
-    assert doubted == 0 or LONG
     stage.tell(f"each of {JOBS} jobs at once, {doubted} of them doubted", whole, began)
 
 
@@ -170,6 +169,7 @@ def test_a_reader_that_stops_reading_costs_nobody_anything_and_gets_all_of_it_la
     before = stage.gateway.resident_bytes()
     stopped, screen = readers[0], screens[0]
     stopped.send_signal(signal.SIGSTOP)
+    stage.send_on("live", uid)
     try:
         for reader, shown in zip(readers[1:], screens[1:], strict=True):
             assert reader.wait(timeout=SECONDS) == 0, said_by(shown).read_text()

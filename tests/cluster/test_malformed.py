@@ -38,7 +38,7 @@ def test_a_malformed_job_says_which_field_is_wrong(operator: Operator) -> None:
     operator.submit("bent", command=["true"], suspend=True)
     operator.until_reason("bent", "Suspended")
     forge(operator, "bent", priority=10**9)
-    status = operator.finished("bent", 20)
+    status = operator.finished("bent")
     assert (status["phase"], status["reason"]) == ("Error", "Malformed")
     assert status["message"].startswith("spec.priority: ")
     assert operator.pods_ever("bent") == []
@@ -55,7 +55,7 @@ def test_malformed_jobs_disturb_no_other(operator: Operator) -> None:
     forge(operator, "beyond-words", timeoutSeconds="soon")
     operator.start()
     assert operator.finished(operator.submit("sound", command=["true"]))["reason"] == "Completed"
-    status = operator.finished("first-bent", 20)
+    status = operator.finished("first-bent")
     assert (status["phase"], status["reason"]) == ("Error", "Malformed")
     assert about(operator, "beyond-words")[-1]["level"] == "warning"
 
@@ -75,9 +75,9 @@ def test_a_running_job_that_becomes_malformed_is_stopped(operator: Operator) -> 
     operator.submit("bends", script="exec sleep 300", terminationGracePeriodSeconds=0)
     operator.until_reason("bends", "Running")
     forge(operator, "bends", priority=10**9)
-    status = operator.finished("bends", 20)
+    status = operator.finished("bends")
     assert (status["phase"], status["reason"]) == ("Error", "Malformed")
-    operator.cluster.until("the end of its Pod", lambda: not running(operator, "bends"), 5)
+    operator.cluster.until("the end of its Pod", lambda: not running(operator, "bends"))
 
 
 def test_a_malformed_job_goes_after_a_week(operator: Operator) -> None:
@@ -85,7 +85,7 @@ def test_a_malformed_job_goes_after_a_week(operator: Operator) -> None:
     operator.submit("old", command=["true"], suspend=True)
     operator.until_reason("old", "Suspended")
     forge(operator, "old", priority=10**9)
-    operator.finished("old", 20)
+    operator.finished("old")
     ended = datetime.now(UTC) - timedelta(days=7)
     status = {"status": {"completionTime": ended.strftime("%Y-%m-%dT%H:%M:%SZ")}}
     where = ("-n", operator.namespace, "cij", "old")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cijob_gateway.notifications.cursors import cursor_name
-from kit import notifications
+from kit import gates, notifications
 from kit.archiver import Archiver, Bucket, running
 from kit.gateway import Minio
 from kit.operator import Operator
@@ -22,8 +22,7 @@ from kit.sink import Sink
 pytestmark = pytest.mark.seam
 KEY = b"a long secret of both sides"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-# A lease that is over soon: the one before was killed and could not give it back.
-SETTINGS = {"CIJOB_LEASE_SECONDS": "3", "CIJOB_NOTIFY_ALLOW": "127.0.0.1/32"}
+SETTINGS = {"CIJOB_NOTIFY_ALLOW": "127.0.0.1/32"}
 CHAT = {"notify": [{"name": "chat"}]}
 QUEUED, RUNS = [("pending", "queued")], [("pending", "attempt 1 runs")]
 ENDS_WELL = ["queued", "started", "succeeded"]
@@ -61,9 +60,7 @@ def kinds(sink: Sink, job: str) -> list[str]:
 
 
 def until_told(operator: Operator, sink: Sink, job: str, wanted: list[str]) -> None:
-    operator.cluster.until(
-        f"{wanted} of {job}", lambda: kinds(sink, job)[-1:] == wanted[-1:], seconds=60
-    )
+    operator.cluster.until(f"{wanted} of {job}", lambda: kinds(sink, job)[-1:] == wanted[-1:])
     assert kinds(sink, job) == wanted
 
 
@@ -151,10 +148,11 @@ def test_a_sink_that_is_down_delays_no_job_and_gets_all_of_it_later(
 def test_an_archiver_that_is_killed_loses_nothing_and_repeats_nothing(
     operator: Operator, archiver: Archiver, sink: Sink, minio: Minio
 ) -> None:
-    job = operator.submit("survives", script="sleep 6", **CHAT)
+    job = operator.submit("survives", script=gates.WAITS, **CHAT)
     told = {"queued", "started.1"}
     operator.cluster.until("two events", lambda: settled(operator, minio, job) == told)
     archiver.stop(signal.SIGKILL)
+    operator.send_on(job)
     assert operator.finished(job)["reason"] == "Completed"
     archiver.start()
     until_told(operator, sink, job, ENDS_WELL)
@@ -263,12 +261,13 @@ def test_the_commit_may_be_known_only_while_the_job_runs(
     operator: Operator, archiver: Archiver, sink: Sink
 ) -> None:
     # As if its ref had been resolved: what wrote that is another test's business.
-    job = operator.submit("resolved", script="sleep 4", notify=[{"name": "commit"}])
+    job = operator.submit("resolved", script=gates.WAITS, notify=[{"name": "commit"}])
     operator.until_reason(job, "Running")
     assert sink.requests == []
     results = json.dumps({"status": {"results": {"source": {"commit": COMMIT}}}})
     words = ("patch", "cij", "-n", operator.namespace, job, "--subresource=status")
     operator.cluster.kubectl(*words, "--type=merge", "-p", results)
+    operator.send_on(job)
     operator.finished(job)
     operator.cluster.until("the end", lambda: len(sink.accepted) == 2)
     assert [state for state, _ in statuses(sink)] == ["pending", "success"]

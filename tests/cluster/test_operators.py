@@ -153,11 +153,11 @@ def test_a_pod_whose_job_is_gone_goes_at_the_next_resync(
     for name in ("runs", "runs-too", "stays"):
         operator.until_reason(name, "Running")
     leave_orphan(operator, "runs")
-    cluster.until("the end of the orphan", lambda: not operator.pods("runs"), 30)
+    cluster.until("the end of the orphan", lambda: not operator.pods("runs"))
     assert operator.stop() == 0
     leave_orphan(operator, "runs-too")
     operator.start()
-    cluster.until("the end of the second orphan", lambda: not operator.pods("runs-too"), 30)
+    cluster.until("the end of the second orphan", lambda: not operator.pods("runs-too"))
     assert operator.status("stays")["reason"] == "Running"
     assert len(operator.pods("stays")) == 1
     assert operator.stop() == 0
@@ -182,6 +182,6 @@ def test_a_namespace_with_running_jobs_is_deleted_while_no_operator_is_there(
     for name in names:
         operator.until_reason(name, "Running")
     operator.stop(signal.SIGKILL)
-    cluster.kubectl("delete", "namespace", namespace, "--timeout=60s")
+    cluster.kubectl("delete", "namespace", namespace, "--timeout=180s")
     gone = cluster.kubectl("get", "namespace", namespace, check=False)
     assert "NotFound" in gone.stderr

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from kit import gates
 from kit.cluster import Cluster
 from kit.installed import Installed
 from kit.operator import Operator, job
@@ -93,23 +94,24 @@ def test_a_job_that_succeeds_leaves_artifacts_and_tests(installed: Installed) ->
 
 
 def test_a_pod_with_results_has_two_containers(installed: Installed) -> None:
-    name = submit(installed, "two-containers", script="sleep 3", **DIST)
+    name = submit(installed, "two-containers", script=gates.WAITS, **DIST)
     installed.until_phase(name, "Running")
     pod = installed.cluster.get("pod", "-n", installed.namespace, f"{name}-1")["spec"]
     assert [one["name"] for one in pod["containers"]] == ["agent", "job"]
     assert "initContainers" not in pod
+    gates.send_on(installed.cluster, installed.namespace, name)
 
 
 ENDS: dict[str, tuple[dict[str, Any], tuple[str, str, int]]] = {
     "fails": ({"script": f"{LEAVES}; exit 3"}, ("Failed", "CommandFailed", 3)),
     "times-out": (
-        {"script": f"{LEAVES}; sleep 300 & wait", "timeoutSeconds": 5},
+        {"script": f"{LEAVES}; sleep 300 & wait", "timeoutSeconds": 20},
         ("Failed", "TimedOut", 143),
     ),
     "ignores-term": (
         {
             "script": f"{LEAVES}; trap '' TERM; while :; do sleep 1; done",
-            "timeoutSeconds": 5,
+            "timeoutSeconds": 20,
             "terminationGracePeriodSeconds": 2,
         },
         ("Failed", "TimedOut", 137),
@@ -331,15 +333,25 @@ def agents_of(name: str) -> list[int]:
     return found
 
 
+def until_begun(operator: Operator, name: str) -> None:
+    """Wait until a job's command runs: its agent is ready then, and there."""
+    operator.until_reason(name, "Running")
+    words = ("logs", "-n", operator.namespace, f"{name}-1", "-c", "job")
+    begun = lambda: "begun" in operator.cluster.kubectl(*words, check=False).stdout  # noqa: E731
+    operator.cluster.until(f"the begin of {name}", begun)
+    assert agents_of(name)
+
+
 @pytest.mark.seam
 @pytest.mark.parametrize("when", ["while it runs", "while it is collected"])
 def test_a_killed_agent_is_said_and_the_verdict_stands(alone: Operator, when: str) -> None:
-    name = alone.submit(f"killed-{int(time.time())}", script="sleep 4; exit 5", **DIST)
-    alone.until_reason(name, "Running")
-    alone.cluster.until("its agent", lambda: agents_of(name))
+    script = f"echo begun; {gates.WAITS}; exit 5"
+    name = alone.submit(f"killed-{int(time.time())}", script=script, **DIST)
+    until_begun(alone, name)
     if when == "while it is collected":
         for process in agents_of(name):
             os.kill(process, signal.SIGSTOP)
+        alone.send_on(name)
 
         def container_ended() -> bool:
             states = alone.pods(name)[0]["status"]["containerStatuses"]
@@ -349,6 +361,8 @@ def test_a_killed_agent_is_said_and_the_verdict_stands(alone: Operator, when: st
         assert alone.status(name)["phase"] == "Running"
     for process in agents_of(name):
         os.kill(process, signal.SIGKILL)
+    if when == "while it runs":
+        alone.send_on(name)
     status = alone.finished(name)
     assert (status["reason"], status["exitCode"]) == ("CommandFailed", 5)
     assert "its results were not collected: the agent ended at stage ready" in status["message"]
@@ -356,11 +370,11 @@ def test_a_killed_agent_is_said_and_the_verdict_stands(alone: Operator, when: st
 
 @pytest.mark.seam
 def test_an_agent_that_hangs_is_given_up_after_a_minute_and_stopped(alone: Operator) -> None:
-    name = alone.submit(f"hangs-{int(time.time())}", script="sleep 4", **DIST)
-    alone.until_reason(name, "Running")
-    alone.cluster.until("its agent", lambda: agents_of(name))
+    name = alone.submit(f"hangs-{int(time.time())}", script=f"echo begun; {gates.WAITS}", **DIST)
+    until_begun(alone, name)
     for process in agents_of(name):
         os.kill(process, signal.SIGSTOP)
+    alone.send_on(name)
     status = alone.finished(name, 100)
     assert status["reason"] == "Completed"
     assert status["message"].endswith("its results were not collected: not done after 60 s")

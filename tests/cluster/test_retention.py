@@ -9,7 +9,7 @@ import pytest
 
 from kit.cluster import Cluster
 from kit.printers import Account, Printer
-from kit.stages import QUICK, Stage, said_by, staged
+from kit.stages import Stage, said_by, staged
 
 pytestmark = pytest.mark.seam
 PRINTED = Printer(20_000)
@@ -18,7 +18,7 @@ AT_ONCE = {"succeeded": 1, "failed": 1}
 
 @pytest.fixture
 def stage(cluster: Cluster, crds: None, tmp_path: Path) -> Iterator[Stage]:
-    with staged(cluster, tmp_path, archivers=QUICK) as made:
+    with staged(cluster, tmp_path) as made:
         yield made
 
 

@@ -100,13 +100,14 @@ def held(installed: Installed, hosted: Project, name: str, **spec: Any) -> None:
 
 
 def waits_since(installed: Installed, name: str) -> float:
-    """For how many seconds a Pod's agent has run."""
+    """For how many seconds the agent before the job has run, or the job beside its agent."""
     words = ("get", "pod", "-n", installed.namespace, f"{name}-1", "-ojson", "--ignore-not-found")
     found = installed.cluster.kubectl(*words).stdout
     status = json.loads(found)["status"] if found else {}
     states = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+    waits = "agent" if "initContainerStatuses" in status else "job"
     for one in states:
-        if one["name"] == "agent" and (runs := one["state"].get("running")):
+        if one["name"] == waits and (runs := one["state"].get("running")):
             since = datetime.fromisoformat(runs["startedAt"])
             return (datetime.now(UTC) - since).total_seconds()
     return 0
@@ -149,11 +150,12 @@ def test_an_image_that_cannot_be_had_is_pulling_all_the_time(
     installed: Installed, image: str
 ) -> None:
     gone = f"{image.rpartition('/')[0]}/none@sha256:{'0' * 64}"
-    never = manifest("never", image=gone, script="true", startTimeoutSeconds=6)
+    never = manifest("never", image=gone, script="true", startTimeoutSeconds=20)
     installed.cluster.apply(installed.namespace, never)
     done = installed.ci("wait", "never", "-n", installed.namespace)
     assert done.returncode == 3, done.stderr
     found = parts(done.stderr.splitlines()[-1])
+    # A node that is busy says only after some seconds that it pulls.
     assert found["pulling"] >= 5
     assert "running" not in found
 

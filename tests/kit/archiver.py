@@ -3,7 +3,7 @@
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from minio import Minio as Client
 from cijob_api.lines import Lines, Ordinals
 from cijob_gateway.logs.archive import End, Notes, end_name, log_prefix, parse
 from kit import servers
-from kit.cluster import Cluster
+from kit.cluster import PATIENCE, Cluster
 from kit.gateway import Minio
 
 
@@ -72,7 +72,7 @@ class Archiver:
         """End it and return its exit code."""
         return servers.stop(self.process, number, seconds=seconds)
 
-    def archived(self, name: str, seconds: float = 60) -> dict[str, Any]:
+    def archived(self, name: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """The job's `results` once its log is archived."""
         self.cluster.until(f"the archive of {name}", lambda: "logs" in self._results(name), seconds)
         return self._results(name)
@@ -158,9 +158,14 @@ class Bucket:
 
 @contextmanager
 def running(archiver: Archiver) -> Iterator[Archiver]:
-    """An archiver that is ended, whatever happens."""
+    """An archiver that is ended, whatever happens.
+
+    In order, if it can: it remembers what it has told, and gives its lease to whoever is next.
+    """
     archiver.start()
     try:
         yield archiver
     finally:
+        with suppress(subprocess.TimeoutExpired):
+            archiver.stop()
         archiver.stop(signal.SIGKILL)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from kit import audit
 from kit.cluster import Cluster
 from kit.operator import Operator, job
 
@@ -27,10 +28,13 @@ class Supervised:
         self._thread: threading.Thread | None = None
 
     @contextlib.contextmanager
-    def running(self, *, kill_between: tuple[float, float] | None = None) -> Iterator["Supervised"]:
-        """Keep it running meanwhile; with `kill_between`, SIGKILL it after so many seconds."""
+    def running(
+        self, *, kills: int = 0, kill_between: tuple[float, float] = (0, 0)
+    ) -> Iterator["Supervised"]:
+        """Keep it running meanwhile; SIGKILL it so often, each time after so many seconds."""
         self.operator.start(wait=False)
-        self._thread = threading.Thread(target=self._supervise, args=(kill_between,), daemon=True)
+        words = (kills, kill_between)
+        self._thread = threading.Thread(target=self._supervise, args=words, daemon=True)
         self._thread.start()
         try:
             yield self
@@ -39,18 +43,19 @@ class Supervised:
             self._thread.join(timeout=30)
             self.operator.stop()
 
-    def _supervise(self, kill_between: tuple[float, float] | None) -> None:
+    def _supervise(self, kills: int, kill_between: tuple[float, float]) -> None:
         while not self._done.is_set():
-            seconds = self._random.uniform(*kill_between) if kill_between else 0.2
+            to_be_killed = self.kills < kills
+            seconds = self._random.uniform(*kill_between) if to_be_killed else 0.2
             if self._done.wait(seconds):
                 return
             process = self.operator.process
             assert process is not None
-            if kill_between:
+            if to_be_killed:
                 process.kill()
-                self.kills += 1
-            if process.poll() is not None or kill_between:
                 process.wait()
+                self.kills += 1
+            if process.poll() is not None:
                 self.operator.start(wait=False)
 
 
@@ -98,18 +103,12 @@ def kill_processes(marker: str) -> int:
     return killed
 
 
-def pods_created(cluster: Cluster, namespace: str, audit_log: Path) -> list[str]:
+def pods_created(cluster: Cluster, namespace: str) -> list[str]:
     """The names of all Pods that were ever created in a namespace, one entry a creation."""
-    import json
-
     created = []
-    with audit_log.open() as log:
-        for line in log:
-            if f'"namespace":"{namespace}"' not in line or '"verb":"create"' not in line:
-                continue
-            event = json.loads(line)
-            target = event["objectRef"]
-            whole = target["resource"] == "pods" and "subresource" not in target
-            if whole and event["responseStatus"]["code"] == 201:
-                created.append(target["name"])
+    for event in audit.events(cluster, namespace):
+        target = event["objectRef"]
+        whole = target["resource"] == "pods" and "subresource" not in target
+        if event["verb"] == "create" and whole and event["responseStatus"]["code"] == 201:
+            created.append(target["name"])
     return created

@@ -20,6 +20,8 @@ JOB_IMAGE = "cijob/python:dev"
 # As `hack/build-images` names it: checkouts that share a cluster give their images tags.
 IMAGE_TAG = os.environ.get("CIJOB_IMAGE_TAG") or "dev"
 SYSTEM_IMAGE = f"cijob/cijob:{IMAGE_TAG}"
+# How long to wait for what comes at once on an idle machine, and late on one that is not.
+PATIENCE = 180
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Cluster:
     ) -> subprocess.CompletedProcess[str]:
         """Run kubectl to its end. Raises CalledProcessError, with its output, if `check`."""
         command = [str(self.kubectl_path), f"--kubeconfig={self.kubeconfig}", *words]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=180)
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=240)
         if check and done.returncode != 0:
             raise AssertionError(f"kubectl {' '.join(words)}: {done.stderr}{done.stdout}")
         return done
@@ -64,17 +66,26 @@ class Cluster:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def wait(self, namespace: str, what: str, condition: str, seconds: int = 60) -> None:
+    def wait(self, namespace: str, what: str, condition: str, seconds: int = PATIENCE) -> None:
         """`kubectl wait --for=…`, with a deadline."""
         timeout = f"--timeout={seconds}s"
         self.kubectl("wait", "-n", namespace, what, f"--for={condition}", timeout)
 
-    def until(self, what: str, condition: Callable[[], object], seconds: float = 60) -> None:
+    def until(self, what: str, condition: Callable[[], object], seconds: float = PATIENCE) -> None:
         """Ask until `condition` is true. Fails, naming `what`, at the deadline."""
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"{what} did not come in {seconds} s"
             time.sleep(0.1)
+
+    def until_allowed(self, namespace: str, account: str, verb: str) -> None:
+        """Wait until a ServiceAccount may do that to CIJobs: new rights do not count at once."""
+        own = f"--as=system:serviceaccount:{namespace}:{account}"
+        words = ("auth", "can-i", verb, "cijobs.cijob.dev", "-n", namespace, own)
+        self.until(
+            f"the right to {verb} of {account}",
+            lambda: self.kubectl(*words, check=False).stdout == "yes\n",
+        )
 
 
 def pod(name: str, script: str, **container: Any) -> dict[str, Any]:

@@ -202,5 +202,7 @@ def service_account(cluster: Cluster, namespace: str, name: str, *verbs: str) ->
             "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
         },
     )
+    for verb in verbs[-1:]:
+        cluster.until_allowed(namespace, name, verb)
     words = ("create", "token", name, "-n", namespace, "--audience=cijob-gateway")
     return cluster.kubectl(*words).stdout.strip()

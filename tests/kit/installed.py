@@ -5,6 +5,7 @@ kubeconfig, as it does for a person who has configured nothing.
 """
 
 import os
+import select
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.chart import Release
-from kit.cluster import ROOT, Cluster, fresh_namespace
+from kit.cluster import PATIENCE, ROOT, Cluster, fresh_namespace
 
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 CI = ROOT / ".venv" / "bin" / "ci"
@@ -47,7 +48,7 @@ class Installed:
         }
 
     def ci(
-        self, *words: str, cwd: Path | None = None, timeout: float = 180, **env: str
+        self, *words: str, cwd: Path | None = None, timeout: float = 600, **env: str
     ) -> subprocess.CompletedProcess[str]:
         """Run `ci` to its end; its output as it was, carriage returns and all."""
         done = subprocess.run(
@@ -95,9 +96,11 @@ class Started:
     def line(self) -> str:
         """The next line of its stdout."""
         assert self.process.stdout
+        ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
+        assert ready, f"no line came in {PATIENCE} s"
         return self.process.stdout.readline().decode()
 
-    def rest(self, seconds: float = 120) -> tuple[str, str]:
+    def rest(self, seconds: float = 300) -> tuple[str, str]:
         """What else it prints on stdout, and all of stderr, at its end."""
         out, err = self.process.communicate(timeout=seconds)
         return out.decode(), err.decode()

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kit import servers
-from kit.cluster import JOB_IMAGE, SYSTEM_IMAGE, Cluster
+from kit import gates, servers
+from kit.cluster import JOB_IMAGE, PATIENCE, SYSTEM_IMAGE, Cluster
 
 SMALL = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "128Mi"}}
 
@@ -53,6 +53,16 @@ class Operator:
         """What an HTTP endpoint of it answers; empty while it does not."""
         return servers.ask(self.port, path)
 
+    def leads_again(self) -> bool:
+        """Whether it leads; started anew first if it has ended, as a kubelet does.
+
+        For after an outage of the API server that may have been longer than its lease.
+        """
+        assert self.process is not None
+        if self.process.poll() is not None:
+            self.start(wait=False)
+        return "cijob_leading 1.0" in self.ask("/metrics")
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
         assert self.process is not None
@@ -86,17 +96,30 @@ class Operator:
         status: dict[str, Any] = self.cluster.get("cij", "-n", self.namespace, name)["status"]
         return status
 
-    def finished(self, name: str, seconds: int = 60) -> dict[str, Any]:
+    def finished(self, name: str, seconds: int = PATIENCE) -> dict[str, Any]:
         """The job's status once it has finished, as `kubectl wait` sees it."""
         self.cluster.wait(self.namespace, f"cij/{name}", "condition=Finished", seconds)
         return self.status(name)
 
-    def until_reason(self, name: str, reason: str, seconds: float = 60) -> dict[str, Any]:
-        """The job's status once it has that reason."""
-        self.cluster.until(
-            f"{reason} of {name}", lambda: self.status(name).get("reason") == reason, seconds
-        )
-        return self.status(name)
+    def until_reason(self, name: str, reason: str, seconds: float = PATIENCE) -> dict[str, Any]:
+        """The job's status as it was when it had that reason, which may have gone since."""
+        found: dict[str, Any] = {}
+
+        def has_it() -> bool:
+            found.clear()
+            found.update(self.status(name))
+            return found.get("reason") == reason
+
+        self.cluster.until(f"{reason} of {name}", has_it, seconds)
+        return found
+
+    def send_on(self, name: str, attempt: int = 1) -> None:
+        """Let a job go on that waits for it (`gates.WAITS`)."""
+        gates.send_on(self.cluster, self.namespace, name, attempt)
+
+    def late_starts(self, name: str) -> list[int]:
+        """The attempts of a job whose start took so long that its status told of it."""
+        return late_starts(self.lines(), f"{self.namespace}/{name}")
 
     def pods_ever(self, name: str) -> list[str]:
         """The names of all Pods that it has created for a job, those that are gone included."""
@@ -120,6 +143,20 @@ class Operator:
         found = self.cluster.get("pods", "-n", self.namespace, "-l", f"cijob.dev/job={name}")
         items: list[dict[str, Any]] = found["items"]
         return sorted(items, key=lambda pod: int(pod["metadata"]["labels"]["cijob.dev/attempt"]))
+
+
+def late_starts(log: list[dict[str, Any]], job: str) -> list[int]:
+    """By an operator's log: the attempts of a job whose start its status told of.
+
+    Of a Pod that starts within 5 s nothing is written until it runs.
+    """
+    attempt, late = 0, []
+    for line in log:
+        if line.get("job") == job:
+            attempt += line["message"] == "created a Pod"
+            if line.get("reason") in {"Starting", "PullingImage"}:
+                late.append(attempt)
+    return late
 
 
 def job(name: str, **spec: Any) -> dict[str, Any]:

@@ -7,11 +7,11 @@ import hashlib
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from kit.gates import GO
+
+END = "/tmp/end"
 NUMBER = 9
 STEP = 1000
-# With it a job is sent on whose first line was seen: what is rotated away before the kubelet has
-# noticed a start nobody can read (docs/life-of-a-cijob.md).
-GO = "/tmp/go"
 # It waits before its end: some runtimes lose the last bytes of one that ends behind a burst.
 PROGRAM = """
 import os, sys, time
@@ -27,6 +27,8 @@ began = time.monotonic()
 for start in range(int({gated}), {lines}, {step}):
     stop = min(start + {step}, {lines})
     write(start, stop)
+    if os.path.exists("{end}"):
+        break
     ahead = began + stop / {rate} - time.monotonic() if {rate} else 0
     if ahead > 0:
         time.sleep(ahead)
@@ -39,18 +41,20 @@ class Printer:
     """A job that prints so many lines."""
 
     lines: int
+    """Unless it is ended before, by the file END."""
     width: int = 100
     """Bytes of a line, its newline included."""
     rate: int = 0
     """Lines a second, in steps of `step`; 0: as fast as it can."""
     step: int = STEP
     gated: bool = False
-    """The first line, and the others once the file GO is there."""
+    """The first line, and the others when it is sent on: what is rotated away before the kubelet
+    has noticed a start nobody can read (docs/life-of-a-cijob.md)."""
 
     @property
     def spec(self) -> dict[str, Any]:
         """The job's spec."""
-        told = asdict(self) | {"filling": len(self._filling), "go": GO}
+        told = asdict(self) | {"filling": len(self._filling), "go": GO, "end": END}
         program = PROGRAM.format(**told)
         return {"command": ["python3", "-c", program]}
 

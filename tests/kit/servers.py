@@ -54,7 +54,7 @@ def ask(port: int, path: str) -> str:
     """What an HTTP endpoint answers; empty while it does not."""
     try:
         url = f"http://127.0.0.1:{port}{path}"
-        with urllib.request.urlopen(url, timeout=2) as answer:
+        with urllib.request.urlopen(url, timeout=30) as answer:
             content: bytes = answer.read()
             return content.decode()
     except (urllib.error.URLError, OSError):

@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,12 @@ from kit.cluster import Cluster, fresh_namespace
 from kit.gateway import Gateway, Minio, minio_program, service_account
 from kit.installed import CI
 from kit.operator import Operator
-from kit.printers import GO, Account, Printer
+from kit.printers import END, NUMBER, Account, Printer
 
 # The long versions, which `make soak` runs; the short ones are part of `make test`.
 LONG = os.environ.get("CIJOB_SOAK") == "1"
 PIECE = 1 << 20
 GRACE = {"CIJOB_ARCHIVE_GRACE_SECONDS": "3600"}
-# A lease that is over soon: who was killed could not give it back.
-QUICK = {"CIJOB_LEASE_SECONDS": "3"}
 VERBS = ("create", "get", "list", "patch", "delete")
 
 
@@ -63,8 +61,15 @@ class Stage:
     def send_on(self, name: str, uid: str) -> None:
         """Let a gated job print on once its first line is archived."""
         self.cluster.until(f"a first line of {name}", lambda: any(self.bucket.texts(uid)), 60)
-        words = ("exec", "-n", self.namespace, f"{name}-1", "-c", "job", "--", "touch", GO)
-        self.cluster.kubectl(*words)
+        self.operator.send_on(name)
+
+    def end_early(self, name: str) -> None:
+        """Let a job print no more; what it has printed is what the node has last of its log."""
+        where = ("-n", self.namespace, f"{name}-1", "-c", "job")
+        self.cluster.kubectl("exec", *where, "--", "touch", END)
+        self.operator.finished(name)
+        last = self.cluster.kubectl("logs", *where, "--tail=1").stdout
+        self.printed[name] = replace(self.printed[name], lines=int(last[:NUMBER]) + 1)
 
     def runs(self, name: str) -> bool:
         """Whether the job runs now; false also while nobody can be asked."""
@@ -187,12 +192,15 @@ class Stage:
 
     @contextlib.contextmanager
     def supervised(self) -> Iterator[None]:
-        """Start archiver and gateway again whenever they have ended, as a kubelet does."""
+        """Start a server again whenever it has ended, as a kubelet does."""
         done = threading.Event()
+
+        servers: tuple[Operator | Archiver | Gateway, ...]
+        servers = (self.operator, self.archiver, self.gateway)
 
         def supervise() -> None:
             while not done.wait(0.5):
-                for server in (self.archiver, self.gateway):
+                for server in servers:
                     if server.process and server.process.poll() is not None:
                         server.start(wait=False)
 
