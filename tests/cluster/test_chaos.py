@@ -127,7 +127,7 @@ def test_a_leader_frozen_beyond_its_lease_starts_nothing_when_it_wakes(idle: Ope
         idle.submit("at-waking", script="sleep 2")
         first.send(signal.SIGCONT)
         assert first.process is not None
-        assert first.process.wait(timeout=30) == 1
+        assert first.process.wait(timeout=120) == 1
         assert second.finished("at-waking")["phase"] == "Succeeded"
         assert "ending, to be started afresh" in first.log.read_text()
         assert_one_pod_an_attempt(idle)

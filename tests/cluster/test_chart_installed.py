@@ -4,12 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
+from kit import gates
 from kit.chart import CHART, Release, helm
 from kit.cluster import Cluster, terminated
 from kit.operator import job
 
 # Runs until it is told, so that no test depends on how long something takes.
-UNTIL_TOLD = ["sh", "-c", "until [ -e /tmp/go ]; do sleep 0.1; done; echo went"]
+UNTIL_TOLD = ["sh", "-c", f"{gates.WAITS}; echo went"]
 
 
 def start(release: Release, name: str) -> None:
@@ -26,8 +27,7 @@ def create(release: Release, name: str, **spec: object) -> None:
 
 def tell(release: Release, name: str) -> None:
     """Let a job of `start` end."""
-    words = ("exec", "-n", release.namespace, f"{name}-1", "-c", "job", "--", "touch", "/tmp/go")
-    release.cluster.kubectl(*words)
+    gates.send_on(release.cluster, release.namespace, name)
 
 
 def phase(release: Release, name: str) -> str:
@@ -64,11 +64,16 @@ def test_all_parts_are_ready_in_a_restricted_namespace_and_helm_test_runs_a_job(
 
 def test_a_job_starts_from_a_template_of_the_chart(release: Release) -> None:
     release.install()
-    create(release, "hello", templateRef={"name": "run"}, command=["echo", "hello"])
+    command = ["sh", "-c", f"echo hello; {gates.WAITS}"]
+    create(release, "hello", templateRef={"name": "run"}, command=command)
+    # While it runs: when its log is archived its Pod goes.
+    words = ("logs", "-n", release.namespace, "hello-1")
+    greets = lambda: release.cluster.kubectl(*words, check=False).stdout == "hello\n"  # noqa: E731
+    release.cluster.until("its greeting", greets)
+    tell(release, "hello")
     assert finished(release, "hello") == "Succeeded"
-    logs = release.cluster.kubectl("logs", "-n", release.namespace, "hello-1")
-    assert logs.stdout == "hello\n"
-    assert terminated(release.cluster, release.namespace, "hello-1")["exitCode"] == 0
+    status = release.cluster.get("cij", "-n", release.namespace, "hello")["status"]
+    assert status["exitCode"] == 0
 
 
 def test_a_job_that_runs_does_not_notice_an_upgrade(release: Release) -> None:
@@ -107,7 +112,7 @@ def test_a_namespace_goes_with_its_jobs_while_nothing_is_installed(
     release.install()
     start(release, "long")
     release.uninstall()
-    cluster.kubectl("delete", "namespace", release.namespace, "--timeout=90s")
+    cluster.kubectl("delete", "namespace", release.namespace, "--timeout=180s")
     assert cluster.kubectl("get", "ns", release.namespace, check=False).returncode != 0
 
 
@@ -127,4 +132,4 @@ def test_the_first_install_in_a_cluster_knows_the_kinds_that_it_brings(
         found = cluster.get(f"cijobtemplates.{group}", "-n", namespace)["items"]
         assert [item["metadata"]["name"] for item in found] == ["build", "run", "test"]
     finally:
-        helm("uninstall", "cijob", *common, "--wait", "--timeout=60s")
+        helm("uninstall", "cijob", *common, "--wait", "--timeout=180s")

@@ -22,7 +22,6 @@ from kit.operator import job, late_starts
 
 PASSING, FAILING = ROOT / "examples" / "passing", ROOT / "examples" / "failing"
 VERBS = ("create", "get", "list", "patch", "delete")
-COUNTS = "i=0; while [ $i -lt 200 ]; do echo line $i; i=$((i+1)); sleep 0.05; done"
 # Until it is told to end; its last line says how many there were before it.
 GOES_ON = f"i=0; until [ -e {gates.GO} ]; do echo line $i; i=$((i+1)); sleep 0.1; done; echo all $i"
 
@@ -34,6 +33,13 @@ def project(folder: Path, **files: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return folder
+
+
+def assert_counted(text: str) -> None:
+    """All that GOES_ON wrote, once and in order."""
+    *lines, last = text.splitlines()
+    assert lines == [f"line {i}" for i in range(len(lines))]
+    assert last == f"all {len(lines)}"
 
 
 def name_in(text: str) -> str:
@@ -84,9 +90,7 @@ def test_wait_in_the_middle_shows_all_or_only_what_comes(installed: Installed) -
     whole = installed.ci("wait", name)
     rest, err = now.rest()
     out = first + rest
-    *lines, last = whole.stdout.splitlines()
-    assert lines == [f"line {i}" for i in range(len(lines))]
-    assert last == f"all {len(lines)}"
+    assert_counted(whole.stdout)
     assert (whole.returncode, now.code) == (0, 0), err
     assert whole.stdout.endswith(out)
     assert "line 0\n" not in out
@@ -204,13 +208,16 @@ def test_ten_at_once_all_get_their_own_answer(installed: Installed, tmp_path: Pa
 
 
 def test_a_gateway_that_restarts_costs_no_line(installed: Installed) -> None:
-    following = installed.start("run", "--no-source", "--", "sh", "-c", COUNTS)
+    name = "through-restarts"
+    script = ("--", "sh", "-c", GOES_ON)
+    following = installed.start("run", "--no-source", "--name", name, *script)
     seen = following.line()
     words = ("-n", installed.system, "deployment/cijob-gateway")
     installed.cluster.kubectl("rollout", "restart", *words)
-    installed.cluster.kubectl("rollout", "status", *words, "--timeout=60s")
+    installed.cluster.kubectl("rollout", "status", *words, "--timeout=180s")
+    gates.send_on(installed.cluster, installed.namespace, name)
     out, err = following.rest()
-    assert seen + out == "".join(f"line {i}\n" for i in range(200))
+    assert_counted(seen + out)
     assert following.code == 0, err
 
 

@@ -533,7 +533,7 @@ def test_a_gateway_that_ends_tells_its_streams_to_reconnect(
     with subprocess.Popen(["curl", "-sN", *head, url], stdout=subprocess.PIPE) as client:
         gateway.cluster.until("the stream", lambda: second.metric("cijob_gateway_streams") == 1)
         assert second.stop() == 0
-        output, _ = client.communicate(timeout=30)
+        output, _ = client.communicate(timeout=120)
     kind, _, _ = events(output)[-1]
     assert kind == "reconnect"
     gateway.ask("POST", gateway.jobs(f"/{name}/cancel"))

@@ -145,8 +145,8 @@ def test_the_audit_log_has_every_mutating_call(cluster: Cluster, namespace: str)
 def test_helm_installs_a_chart(cluster: Cluster, namespace: str) -> None:
     chart = ROOT / "tests" / "cluster" / "charts" / "trivial"
     helm = [str(ROOT / ".local" / "bin" / "helm"), f"--kubeconfig={cluster.kubeconfig}"]
-    common = ["--namespace", namespace, "--wait", "--timeout=60s"]
-    subprocess.run([*helm, "install", "trivial", str(chart), *common], check=True, timeout=90)
+    common = ["--namespace", namespace, "--wait", "--timeout=180s"]
+    subprocess.run([*helm, "install", "trivial", str(chart), *common], check=True, timeout=240)
     data = cluster.get("configmap", "-n", namespace, "trivial-greeting")["data"]
     assert data == {"greeting": "hello"}
-    subprocess.run([*helm, "uninstall", "trivial", *common], check=True, timeout=90)
+    subprocess.run([*helm, "uninstall", "trivial", *common], check=True, timeout=240)

@@ -119,7 +119,7 @@ def test_an_operator_with_few_rights_names_those_that_it_lacks(
     settings = {"KUBECONFIG": str(kubeconfig)}
     operator = Operator(cluster, namespace, tmp_path, settings).start(wait=False)
     assert operator.process is not None
-    assert operator.process.wait(timeout=30) == 1
+    assert operator.process.wait(timeout=120) == 1
     last = operator.lines()[-1]
     assert last["level"] == "error"
     assert "exception" not in last

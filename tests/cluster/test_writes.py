@@ -252,7 +252,7 @@ def test_cleaning_up_deletes_the_job_and_leaves_its_pod_to_the_owner_reference(
     operator: Operator,
 ) -> None:
     job = operator.submit("goes", **RUNS, ttlSecondsAfterFinished={"succeeded": 2})
-    gone = ("wait", "-n", operator.namespace, f"cij/{job}", "--for=delete", "--timeout=60s")
+    gone = ("wait", "-n", operator.namespace, f"cij/{job}", "--for=delete", "--timeout=180s")
     operator.cluster.kubectl(*gone)
     operator.cluster.until("the end of its Pod", lambda: not operator.pods(job))
     assert writes(operator, job) == [CREATE, STATUS, STATUS, "delete cijobs"]

@@ -68,7 +68,7 @@ class Archiver:
         """The memory that the process has now, or the most that it ever had."""
         return servers.resident_bytes(self.process, peak=peak)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, *, seconds: float = 20) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, seconds: float = 60) -> int:
         """End it and return its exit code."""
         return servers.stop(self.process, number, seconds=seconds)
 

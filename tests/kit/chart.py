@@ -65,7 +65,7 @@ class Release:
 
     def uninstall(self) -> None:
         """Uninstall it and wait until nothing of it runs."""
-        self._helm("uninstall", "cijob", "--wait", "--timeout=90s")
+        self._helm("uninstall", "cijob", "--wait", "--timeout=180s")
 
     def installed(self) -> bool:
         """Whether there is such a release."""

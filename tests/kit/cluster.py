@@ -134,7 +134,7 @@ def establish_resources(cluster: Cluster) -> None:
         # Several workers on a fresh cluster would create the same resource at the same moment.
         fcntl.flock(lock, fcntl.LOCK_EX)
         cluster.kubectl("apply", "--server-side", "--force-conflicts", *files)
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", *files)
+        cluster.kubectl("wait", "--for=condition=Established", "--timeout=120s", *files)
         # Lists of a new kind answer 429 for about a second.
         listed = ("get", "cijobs,cijobtemplates,cipools", "--all-namespaces")
         cluster.until("lists", lambda: not cluster.kubectl(*listed, check=False).returncode)

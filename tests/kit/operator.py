@@ -68,7 +68,7 @@ class Operator:
         assert self.process is not None
         self.process.send_signal(number)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, *, seconds: float = 20) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, seconds: float = 60) -> int:
         """End it and return its exit code."""
         return servers.stop(self.process, number, seconds=seconds)
 

@@ -3,7 +3,9 @@
 Used by the kits of operator, gateway and archiver.
 """
 
+import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -77,8 +79,15 @@ def resident_bytes(process: Process | None, *, peak: bool) -> int:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of the loopback that nobody listens on now.
+
+    From below the ports that Linux gives to connections, and of this pytest worker's own share: it
+    is used some time later, and again after a restart.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for _ in range(100):
+        port = 12_000 + 2_000 * (worker % 8) + secrets.randbelow(2_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("a hundred ports were tried, and each is in use")

@@ -60,7 +60,7 @@ class Stage:
 
     def send_on(self, name: str, uid: str) -> None:
         """Let a gated job print on once its first line is archived."""
-        self.cluster.until(f"a first line of {name}", lambda: any(self.bucket.texts(uid)), 60)
+        self.cluster.until(f"a first line of {name}", lambda: any(self.bucket.texts(uid)))
         self.operator.send_on(name)
 
     def end_early(self, name: str) -> None:
