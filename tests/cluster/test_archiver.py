@@ -165,13 +165,14 @@ def test_an_archiver_that_is_killed_every_2_seconds_loses_and_repeats_nothing(
     # Less than 10 MiB with the node's own marks: of a rotated log nobody could read the old part.
     spec, written = numbered(200_000, words="", pause=0.1)
     operator.submit("killed", **spec)
-    archiver.cluster.until("a first chunk", lambda: bucket.names(operator.namespace))
+    uid = uid_of(operator, "killed")
+    archiver.cluster.until("a first chunk", lambda: bucket.chunks(uid))
     for _ in range(8):
         time.sleep(2)
         archiver.stop(signal.SIGKILL)
         archiver.start(wait=False)
     logs = archiver.archived("killed", 120)["logs"]
-    assert_whole(bucket, uid_of(operator, "killed"), logs, written)
+    assert_whole(bucket, uid, logs, written)
 
 
 def test_an_object_store_that_is_away_for_a_while_costs_nothing(
