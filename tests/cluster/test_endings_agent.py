@@ -243,16 +243,17 @@ def test_the_agent_s_image_is_waited_for_like_the_job_s(own: Operator) -> None:
     assert "localhost:1/no/such:agent" in status["message"]
 
 
-@pytest.mark.parametrize("prepare", ["Parallel", "Init"])
-def test_a_gateway_that_does_not_answer_ends_a_job_by_its_name(own: Operator, prepare: str) -> None:
+def test_a_gateway_that_does_not_answer_ends_a_job_by_its_name(own: Operator) -> None:
     own.settings["CIJOB_GATEWAY"] = "http://127.0.0.1:1"
     own.start()
-    said = {"source": TREE.source, "command": ["true"], "prepare": prepare}
-    # Longer than a Pod takes to start on a busy machine: else it is that which is told.
-    own.submit("alone", **said, startTimeoutSeconds=30, retry=NEVER_AGAIN)
-    status = own.finished("alone")
-    assert end(status) == ("Error", "SourceUnreachable", None)
-    assert "127.0.0.1:1 does not answer" in status["message"]
+    for name, prepare in (("beside", "Parallel"), ("before", "Init")):
+        said = {"source": TREE.source, "command": ["true"], "prepare": prepare}
+        # Longer than a Pod takes to start on a busy machine: else it is that which is told.
+        own.submit(name, **said, startTimeoutSeconds=30, retry=NEVER_AGAIN)
+    for name in ("beside", "before"):
+        status = own.finished(name)
+        assert end(status) == ("Error", "SourceUnreachable", None)
+        assert "127.0.0.1:1 does not answer" in status["message"]
 
 
 def test_a_real_source_is_where_the_command_runs(own: Operator) -> None:
