@@ -33,6 +33,7 @@ from cijob_kube.errors import AlreadyExists, ApiError, Conflict, Gone
 
 logger = logging.getLogger(__name__)
 UNSUSPEND_TRIES = 5
+TEMPLATE_SECONDS = 5.0
 
 
 class Jobs:
@@ -63,7 +64,7 @@ class Jobs:
         """Create a job; it, and whether it is new. Raises Problem, ApiError."""
         body = manifest(asked, identity, **notes)
         spec = CIJobSpec.model_validate(body["spec"])
-        self._check_template(spec, identity.namespace)
+        await self._check_template(spec, identity.namespace)
         if not dry_run:  # who only asks has uploaded nothing yet
             await self.sources.use(spec, identity.namespace)
         # Strict: a field that the schema does not know is refused, not dropped.
@@ -98,11 +99,17 @@ class Jobs:
             raise IdempotencyMismatch(f"this Idempotency-Key made job {name} from another request")
         raise NameTaken(f"there is a job {name} already; choose another name, or leave it out")
 
-    def _check_template(self, spec: CIJobSpec, namespace: str) -> None:
+    async def _check_template(self, spec: CIJobSpec, namespace: str) -> None:
         """A mistyped template would wait for a day: say at once which there are."""
         reference = spec.template_ref
         if reference is None or self.template(namespace, reference.name):
             return
+        # `helm upgrade` deletes the chart's templates, and makes them anew a moment later.
+        for place in (self._system_namespace, namespace):
+            if await self._templates.returns(
+                place, reference.name, patience_seconds=TEMPLATE_SECONDS
+            ):
+                return
         there = sorted({t["metadata"]["name"] for t in self.templates(namespace)})
         words = f"there are: {', '.join(there)}" if there else "there is none at all"
         raise Invalid(f"there is no template {reference.name!r} in {namespace}; {words}")

@@ -7,7 +7,8 @@ at each change of it; a change that comes while it is busy waits, and only the n
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 from cijob_api import names
@@ -112,10 +113,7 @@ class Watch(Generic[R]):
 
         Never ends by itself otherwise. Changes in between are skipped: the newest counts.
         """
-        key, event = (namespace, name), asyncio.Event()
-        event.set()
-        self._followers[key].add(event)
-        try:
+        with self._following((namespace, name)) as event:
             while True:
                 await event.wait()
                 event.clear()
@@ -124,6 +122,33 @@ class Watch(Generic[R]):
                     yield None
                     return
                 yield found
+
+    async def returns(self, namespace: str, name: str, *, patience_seconds: float) -> bool:
+        """Whether an object is there, or went and is there again within so long.
+
+        What was never there is not waited for.
+        """
+        key = (namespace, name)
+        if key not in self._dropped:
+            return key in self._objects
+        with self._following(key) as event:
+            try:
+                async with asyncio.timeout(patience_seconds):
+                    while key not in self._objects:
+                        await event.wait()
+                        event.clear()
+            except TimeoutError:
+                return False
+        return True
+
+    @contextmanager
+    def _following(self, key: Key) -> Iterator[asyncio.Event]:
+        """An event that is set now, and at each change of the object."""
+        event = asyncio.Event()
+        event.set()
+        self._followers[key].add(event)
+        try:
+            yield event
         finally:
             self._followers[key].discard(event)
             if not self._followers[key]:

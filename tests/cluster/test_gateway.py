@@ -8,6 +8,7 @@ import socket
 import subprocess
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -298,6 +299,34 @@ def test_a_dry_run_is_checked_and_stores_nothing(gateway: Gateway) -> None:
     assert (good.status, good.json["spec"]["desiredState"], bad.status) == (200, "Run", 422)
     after = {j["metadata"]["name"] for j in gateway.ask("GET", gateway.jobs()).json["items"]}
     assert after == before
+
+
+def test_a_template_that_is_being_replaced_is_waited_for(gateway: Gateway) -> None:
+    template = {
+        "apiVersion": "cijob.dev/v1alpha1",
+        "kind": "CIJobTemplate",
+        "metadata": {"name": "replaced"},
+        "spec": {"image": JOB_IMAGE},
+    }
+    named = {"spec": {**spec(), "templateRef": {"name": "replaced"}}}
+
+    def ask() -> int:
+        return gateway.ask("POST", gateway.jobs("?dryRun=true"), named).status
+
+    def known() -> bool:
+        listed = gateway.ask("GET", f"/v1/namespaces/{gateway.namespace}/templates").json
+        return "replaced" in [one["name"] for one in listed["items"]]
+
+    gateway.cluster.apply(gateway.namespace, template)
+    gateway.cluster.until("the template", known)
+    words = ("delete", "cijobtemplate", "replaced", "-n", gateway.namespace)
+    gateway.cluster.kubectl(*words)
+    gateway.cluster.until("its end", lambda: not known())
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(ask)
+        gateway.cluster.apply(gateway.namespace, template)
+        assert asked.result() == 200
+    gateway.cluster.kubectl(*words)
 
 
 def test_jobs_are_listed_newest_first_in_pages_and_by_filter(gateway: Gateway) -> None:

@@ -155,6 +155,22 @@ def test_a_follower_sees_the_present_then_the_newest_then_the_end() -> None:
     run(test, job("a", 1))
 
 
+def test_what_is_replaced_is_waited_for_and_what_never_was_is_not() -> None:
+    async def script(server: Server, watch: Watch[CIJob]) -> None:
+        assert await watch.returns("team", "a", patience_seconds=0)
+        assert not await watch.returns("team", "b", patience_seconds=60)
+        server.tell("DELETED", job("a", 2))
+        await until(lambda: names(watch) == [])
+        assert not await watch.returns("team", "a", patience_seconds=0)
+        again = asyncio.create_task(watch.returns("team", "a", patience_seconds=60))
+        await asyncio.sleep(0)
+        server.tell("ADDED", job("a", 3, uid="another"))
+        assert await again
+        assert watch._followers == {}
+
+    run(script, job("a", 1))
+
+
 def test_an_object_is_found_by_its_uid_also_when_it_is_still_to_come() -> None:
     async def script(server: Server, watch: Watch[CIJob]) -> None:
         assert (await watch.of_uid("team", "one", patience_seconds=0)) == watch.body("team", "one")
