@@ -161,8 +161,9 @@ def _fetching(repository: Repository) -> tuple[str, ...]:
 
 def _named(program: Git) -> str:
     """The commit that was fetched; its branch or tag gets its name, as after `git clone`."""
-    with open(f"{program.folder}/.git/FETCH_HEAD", encoding="utf-8") as file:  # noqa: PTH123
-        line = file.readline()
+    # As bytes: a tag further down may have a name that is no text.
+    with open(f"{program.folder}/.git/FETCH_HEAD", "rb") as file:  # noqa: PTH123
+        line = file.readline().decode("utf-8", "surrogateescape")
     found = re.match(r"([0-9a-f]+)\t\t(?:(branch|tag) '([^']+)' of )?", line)
     if not found:
         raise AgentError(f"git fetched nothing that has a name: {line!r}")

@@ -215,6 +215,15 @@ def test_an_abbreviation_of_several_commits_is_refused(
         pod.clone(f"{server.url}/ambiguous.git", commit=commit[:4])
 
 
+def test_a_tag_whose_name_is_no_text_keeps_no_history_away(
+    pod: Pod, server: GitServer, ground: Ground
+) -> None:
+    made = Repository(ground.root, "latin.git")
+    first = made.serve(made.file("number", "one"))
+    made.point(os.fsdecode(b"refs/tags/v1-\xe9t\xe9"), first)
+    assert pod.clone(f"{server.url}/latin.git", ref="main", depth=0) == first
+
+
 @pytest.mark.parametrize(("depth", "commits"), [(1, "1"), (2, "2"), (0, "3")])
 def test_the_history_is_so_deep_as_asked_for(
     pod: Pod, server: GitServer, depth: int, commits: str
