@@ -6,14 +6,17 @@ nothing lies below a file or a link: so no write can go through a link of the ar
 
 from collections.abc import Mapping
 
-from cijob_agent.errors import SourceRejected
+from cijob_agent.errors import SourceRejected, SourceTooLarge
 from cijob_agent.names import folded
-from cijob_agent.wording import quoted
+from cijob_agent.wording import quoted, size
 
 FOLDER, FILE, LINK = "folder", "file", "link"
 # As the kernel counts: a path with more links in it is ELOOP and leads nowhere.
 MAX_HOPS = 40
 MAX_TARGET_BYTES = 4000
+# Of all folders together: two thousand entries can name two hundred thousand of them, and each is
+# in memory with all above it.
+MAX_FOLDERS_BYTES = 32 << 20
 
 
 class Tree:
@@ -23,9 +26,10 @@ class Tree:
         self._taken: dict[str, tuple[str, str]] = {}
         self._named: set[str] = set()
         self.folders: dict[str, None] = {}  # in the order seen: every parent before its children
+        self._folders_bytes = 0
 
     def add(self, path: str, kind: str) -> None:
-        """Place an entry and the folders above it. Raises SourceRejected."""
+        """Place an entry and the folders above it. Raises SourceRejected and SourceTooLarge."""
         if path in self._named:
             raise SourceRejected(f"entry {quoted(path)} is in the archive twice; remove one")
         self._named.add(path)
@@ -45,6 +49,12 @@ class Tree:
         for folder in reversed(missing):
             self._place(folder, FOLDER)
             self.folders[folder] = None
+            self._folders_bytes += len(folder)
+        if self._folders_bytes > MAX_FOLDERS_BYTES:
+            raise SourceTooLarge(
+                f"the paths of its {len(self.folders)} folders are longer than"
+                f" {size(MAX_FOLDERS_BYTES)} together; leave deep ones out with .ciignore"
+            )
 
     def _place(self, path: str, kind: str) -> None:
         other, was = self._taken.setdefault(folded(path), (path, kind))
