@@ -140,7 +140,7 @@ class Resync:
         for key in self._cache.pods.keys() - listed:
             pod = self._cache.pods[key]
             if not pod.gone and pod.version <= version:
-                self._cache.pods[key] = pod.as_gone()
+                self._cache.lose_pod(pod)
                 self._queue.add((pod.namespace, pod.job))
         return missed
 

@@ -135,9 +135,19 @@ def test_what_the_list_lacks_is_gone() -> None:
         await resync.begin()
         scene.lists = {}
         await resync.run(scene.actor)
-        assert scene.cache.jobs == {}
-        assert all(known.gone for known in scene.cache.pods.values())
+        assert (scene.cache.jobs, scene.cache.pods) == ({}, {})
         assert scene.orphanage.deleted == []
+
+    play(test)
+
+
+def test_a_pod_that_goes_without_its_job_is_remembered_until_its_attempt_is_closed() -> None:
+    async def test(scene: Scene, resync: Resync) -> None:
+        scene.lists = {"cijobs": [job(5)], "pods": [pod(6)]}
+        await resync.begin()
+        scene.lists["pods"] = []
+        await resync.run(scene.actor)
+        assert [known.gone for known in scene.cache.pods.values()] == [True]
 
     play(test)
 
