@@ -20,7 +20,7 @@ def unfinished(cluster: Cluster) -> list[str]:
     return [
         f"{job['metadata']['namespace']}/{job['metadata']['name']}"
         for job in cluster.get("cij", "--all-namespaces")["items"]
-        if job["status"]["phase"] not in FINAL
+        if job.get("status", {}).get("phase") not in FINAL
     ]
 
 
