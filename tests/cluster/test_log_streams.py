@@ -20,7 +20,7 @@ READERS = 20
 # As JSON each zero has six bytes. More would be rotated away at some time.
 ZEROS = 9_000_000
 # One encoding of that line for each reader would be a gigabyte.
-MEMORY = 256 << 20
+MEMORY = 384 << 20
 WAITS = "until [ -e /tmp/go ]; do sleep 0.1; done"
 CUT_SHORT = 18  # of curl: the body has no end
 
@@ -37,7 +37,8 @@ def gateway(operator: Operator, minio: Minio, tmp_path: Path) -> Iterator[Gatewa
 def waiting(operator: Operator, gateway: Gateway, script: str) -> str:
     """A job that runs, and goes on with the script when it is told to; its name."""
     limits = {**SMALL, "limits": {**SMALL["limits"], "memory": "64Mi"}}
-    spec = {"image": JOB_IMAGE, "script": f"{WAITS}; {script}", "resources": limits}
+    what = {"image": JOB_IMAGE, "script": f"{WAITS}; {script}", "resources": limits}
+    spec = {**what, "terminationGracePeriodSeconds": 1}
     answer = gateway.ask("POST", gateway.jobs(), {"spec": spec})
     assert answer.status == 201, answer.body
     name: str = answer.json["metadata"]["name"]
@@ -113,4 +114,24 @@ def test_a_text_that_a_restart_cuts_does_not_look_whole(
     with curl(gateway, f"/{name}/logs?follow=true") as client:
         assert client.communicate(timeout=60)[0] == b"done\n"
         assert client.returncode == 0
+    operator.finished(name)
+
+
+def test_a_right_that_is_withdrawn_ends_busy_streams(operator: Operator, gateway: Gateway) -> None:
+    name = waiting(operator, gateway, "while sleep 0.02; do echo more; done")
+    tell(gateway, name)
+    path = f"/{name}/logs?follow=true"
+    with (
+        curl(gateway, path, "-H", "Accept: text/event-stream") as events,
+        curl(gateway, path) as text,
+    ):
+        gateway.cluster.until("streams", lambda: gateway.metric("cijob_gateway_streams") == 2)
+        gateway.cluster.kubectl("delete", "rolebinding", "user", "-n", gateway.namespace)
+        output, part = events.communicate(timeout=120)[0], text.communicate(timeout=120)[0]
+    [error] = data(output, "error")
+    assert error["status"] == 403
+    assert part.startswith(b"more\nmore\n")
+    assert text.returncode == CUT_SHORT
+    gateway.token = service_account(operator.cluster, operator.namespace, "user", *VERBS)
+    gateway.ask("POST", gateway.jobs(f"/{name}/cancel"))
     operator.finished(name)
