@@ -27,6 +27,13 @@ def test_since_is_a_time_or_an_age(text: str, time: str) -> None:
     assert _time(text, NOW) == time
 
 
+@pytest.mark.parametrize("text", ["1" * 60 + "x", "1" * 9 * 50, "1d" * 9 + "1" * 40 + "w"])
+def test_an_age_is_taken_apart_in_one_way_only(text: str) -> None:
+    """In all ways, these would hold up the gateway for longer than anybody lives."""
+    with pytest.raises(BadRequest, match="write 10m, 2h or"):
+        _time(text, NOW)
+
+
 @pytest.mark.parametrize("text", ["yesterday", "10w", "-5m", "2026-01-31", "2026-13-01T00:00:00Z"])
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(BadRequest, match="write 10m, 2h or"):
