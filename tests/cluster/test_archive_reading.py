@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from kit.archiver import Archiver, running
+from kit.archiver import Archiver, Bucket, running
 from kit.cluster import Cluster, fresh_namespace
-from kit.gates import GO
+from kit.gates import GO, send_on
 from kit.gateway import Gateway, Minio, service_account
 from kit.installed import CI
 from kit.operator import Operator
@@ -304,3 +304,56 @@ def test_without_the_store_a_live_log_is_read_and_a_gone_one_is_said_to_come_bac
 
 def ready(gateway: Gateway) -> bool:
     return gateway.ask("GET", "/readyz", internal=True).status == 200
+
+
+def test_a_log_has_also_the_attempts_that_the_status_names_no_more(
+    operator: Operator, archiver: Archiver, gateway: Gateway, cluster: Cluster
+) -> None:
+    name, tries = "a-job-of-a-name-as-long-as-it-may-be-and-many-attempts", 12
+    name = name[:52].rstrip("-")
+    spec = {"script": "hostname; sleep 0.5; exit 3"}
+    operator.submit(name, **spec, retry={"limit": tries - 1, "backoffSeconds": 0})
+    cluster.until("the first attempt", lambda: operator.status(name).get("attempts"), 60)
+    follower = started(gateway, "logs", "-f", name)
+    logs = archiver.archived(name, SECONDS)["logs"]
+    written = b"".join(b"%s-%d\n" % (name.encode(), n) for n in range(1, tries + 1))
+    assert operator.status(name)["attempts"][0]["number"] > 2
+    assert (logs["lines"], logs["bytes"], logs["complete"]) == (tries, len(written), True)
+    out, err = follower.communicate(timeout=SECONDS)
+    assert (follower.returncode, out) == (0, written), err
+    assert ci(gateway, "logs", name) == ci(gateway, "logs", "-f", name) == (0, written, "")
+    assert ci(gateway, "logs", name, "--attempt", "2")[:2] == (0, f"{name}-2\n".encode())
+    code, out, words = ci(gateway, "logs", name, "--attempt", "99")
+    assert (code, out) == (5, b"")
+    assert f"no attempt 99: it has had {tries}" in words
+
+
+def test_a_log_that_is_rotated_while_its_job_is_silent_lacks_nothing(
+    operator: Operator, archiver: Archiver, gateway: Gateway, cluster: Cluster
+) -> None:
+    count = 1060  # a little more than a file of 10 MiB: it is written whole before it is rotated
+    written = b"".join(b"%08d %s\n" % (n, b"x" * 9990) for n in range(count))
+    program = (
+        "import os, sys, time\n"
+        f"for n in range({count}): print(f'{{n:08d}}', 'x' * 9990, flush=True)\n"
+        f"while not os.path.exists({GO!r}): time.sleep(0.1)\n"
+        "print('the last', flush=True); time.sleep(0.5)\n"
+    )
+    operator.submit("silent", command=["python3", "-c", program])
+    uid = cluster.get("cij", "-n", operator.namespace, "silent")["metadata"]["uid"]
+    bucket = Bucket(gateway.minio, operator.namespace)
+    size = f"cat /var/log/pods/{operator.namespace}_silent-1_*/job/0.log | wc -c"
+
+    def rotated() -> bool:
+        return len(bucket.lines(uid)) == count and cluster.in_node("sh", "-c", size).strip() == "0"
+
+    cluster.until("the rotation of its log, all of which is archived", rotated, 60)
+    assert ci(gateway, "logs", "silent") == (0, written, "")
+    follower = started(gateway, "logs", "-f", "silent")
+    assert follower.stdout
+    assert follower.stdout.read(len(written)) == written
+    send_on(cluster, operator.namespace, "silent")
+    out, err = follower.communicate(timeout=SECONDS)
+    assert (follower.returncode, out, b"missing" in err) == (0, b"the last\n", False), err
+    logs = archiver.archived("silent", SECONDS)["logs"]
+    assert (logs["lines"], logs["complete"]) == (count + 1, True)

@@ -30,8 +30,7 @@ logger = logging.getLogger(__name__)
 JSON = "application/json"
 DISK_SECONDS = 1.0
 # What is given up here is lost: the operator deletes the Pod of an archived log, and waits an hour
-# for it. A node's runtime is back in a minute. An evicted Pod, whose log is refused for good, waits
-# as long; one that is gone does not.
+# for it. A node's runtime is back in a minute. A Pod or a container that is gone is not waited for.
 PATIENT = replace(PACE, patience=180.0)
 
 

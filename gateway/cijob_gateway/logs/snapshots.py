@@ -4,6 +4,7 @@ Used by podlogs.py, which follows, and says what the end of an answer is worth.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
 from time import monotonic
@@ -14,6 +15,9 @@ from cijob_gateway.logs.logitems import Batch, Gap, lost
 from cijob_gateway.logs.readings import Outcome, Pace, Reading, Scope, Source
 from cijob_kube.api import Api
 from cijob_kube.errors import ApiError, Gone, Unavailable
+
+# The node has removed the container, as it does in an evicted Pod: its log does not come back.
+_NO_LOG = re.compile('container ".+" in pod ".+" is terminated')
 
 
 class Snapshots:
@@ -118,8 +122,9 @@ class Snapshots:
             return
         self._refused_at = self._refused_at if self._refusals else monotonic()
         self._refusals += 1
-        seconds = monotonic() - self._refused_at
-        if self._refusals >= self._pace.tries and seconds >= self._pace.patience:
+        patience = 0.0 if _NO_LOG.fullmatch(words) else self._pace.patience
+        waited = monotonic() - self._refused_at
+        if self._refusals >= self._pace.tries and waited >= patience:
             self.refused = f"the log of Pod {self._source.pod} cannot be read: {words}"
 
     async def _read(self, reading: Reading) -> AsyncGenerator[Batch]:

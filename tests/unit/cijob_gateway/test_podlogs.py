@@ -403,15 +403,15 @@ def test_lines_that_come_just_before_the_end_into_a_new_file_are_given() -> None
     async def script(logs: PodLogs, found: Reader) -> None:
         def happens(query: dict[str, str]) -> None:
             """The last empty answer is asked for before the end, and there are lines behind it."""
-            if len(logs.files) == 1:
+            reads = asked_for_the_rest(logs)
+            if reads == 1:
                 logs.rotate()
-            elif found.ended.is_set() and not logs.files[-1]:
-                logs.write(*lines(3, 20))
-            elif asked_for_the_rest(logs) == ABSENT_TRIES_EMPTY:
+            elif reads == ABSENT_TRIES_EMPTY:
                 logs.running = False
                 found.ended.set()
+            elif reads == ABSENT_TRIES_EMPTY + 1:
+                logs.write(*lines(3, 20))
 
-        await logs.until(lambda: len(found.ids) == 20)
         logs.before = happens
         await found.ended.wait()
 
@@ -703,6 +703,13 @@ def test_a_log_that_is_refused_for_a_while_is_read_by_who_has_patience(tries: in
     logs.write(*lines(5))
     found = followed(logs, ends, pace=replace(AT_ONCE, tries=tries, patience=60))
     assert (found.text, found.log.refused) == (told(lines(5))[0], "")
+
+
+def test_the_log_of_a_container_that_its_node_has_removed_is_not_waited_for() -> None:
+    refusal = Plan(status=400, message='container "job" in pod "pod" is terminated')
+    logs = PodLogs(plans=deque_of(*[refusal] * 30))
+    found = followed(logs, ends, pace=replace(AT_ONCE, tries=3, patience=60))
+    assert found.log.refused.endswith(refusal.message)
 
 
 def test_refusals_before_the_container_s_end_are_not_held_against_its_log() -> None:
