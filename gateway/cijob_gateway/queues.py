@@ -28,7 +28,7 @@ FRESH_SECONDS = 1.0
 # long: over some thousand jobs. How long it took on a busy machine says nothing.
 LONG_SECONDS = 0.05
 # What a queued job says of itself that is not a matter of its turn.
-OUT_OF_LINE = {Reason.BACKING_OFF, Reason.QUOTA_EXCEEDED}
+OUT_OF_LINE = {Reason.BACKING_OFF, Reason.QUOTA_EXCEEDED, Reason.ADMISSION_DENIED}
 ENDED = {Phase.SUCCEEDED, Phase.FAILED}
 Version = tuple[str, str, str]
 

@@ -84,6 +84,7 @@ def test_a_job_without_a_status_waits_and_a_running_one_holds_a_place() -> None:
         ({"templateRef": {"name": "none"}}, {}, "there is no template none"),
         ({"pool": "moon"}, {}, "there is no pool moon; there is default"),
         ({}, {"reason": "BackingOff", "message": "at noon"}, "at noon"),
+        ({}, {"reason": "AdmissionDenied", "message": "no webhook"}, "no webhook"),
         ({"image": 5}, {}, "spec.image: Input should be a valid string"),
     ],
 )
