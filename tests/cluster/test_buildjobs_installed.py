@@ -39,7 +39,7 @@ def forwarded(release: Release) -> Iterator[str]:
 
 def curl(*words: str) -> Any:
     command = ["curl", "--silent", "--show-error", "--fail-with-body", *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
 

@@ -112,7 +112,7 @@ def test_the_ten_exchanges_of_the_predecessor_as_they_were_typed(full: Full) -> 
 def curl(line: str) -> tuple[int, Any]:
     """Run a curl line in a shell, as it would be typed; the status and the answer."""
     shown = f"{line} -sS -w '\n%{{http_code}}'"
-    done = subprocess.run(["sh", "-c", shown], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["sh", "-c", shown], capture_output=True, text=True, timeout=180)
     body, _, status = done.stdout.rpartition("\n")
     assert done.returncode == 0, done.stderr
     return int(status), json.loads(body)
@@ -204,7 +204,7 @@ def test_ci_says_who_waits_and_for_how_long(full: Full) -> None:
     for name in ("one", "two"):
         full.operator.submit(name, command=["true"])
     full.until_queued("one", "two")
-    out, err = full.ci("queue").communicate(timeout=60)
+    out, err = full.ci("queue").communicate(timeout=180)
     pools, jobs = out.strip().split("\n\n")
     assert [line.split() for line in pools.splitlines()] == [
         ["POOL", "RUNNING", "PLACES", "QUEUED", "WAIT"],
@@ -215,12 +215,26 @@ def test_ci_says_who_waits_and_for_how_long(full: Full) -> None:
     assert second.split()[1:5] == ["two", "default", "1", "10m"]
     assert second.endswith("all 0 places of pool default are taken")
     assert err == ""
-    listed = full.ci("list").communicate(timeout=60)[0].splitlines()
+    listed = full.ci("list").communicate(timeout=180)[0].splitlines()
     assert listed[0].split()[-1] == "QUEUE"
     assert listed[1].endswith("1 ahead, ~10m")
     assert listed[2].endswith("next, ~5m")
-    found = json.loads(full.ci("queue", "-o", "json").communicate(timeout=60)[0])
+    found = json.loads(full.ci("queue", "-o", "json").communicate(timeout=180)[0])
     assert [job["name"] for job in found["jobs"]] == ["one", "two"]
+
+
+def until_said(waiting: subprocess.Popen[str], words: str) -> str:
+    """The first line with these words that it says on stderr."""
+    assert waiting.stderr
+    given_up = threading.Timer(PATIENCE, waiting.kill)
+    given_up.daemon = True
+    given_up.start()
+    lines: list[str] = []
+    while not lines or words not in lines[-1]:
+        lines.append(waiting.stderr.readline())
+        assert lines[-1], lines
+    given_up.cancel()
+    return lines[-1]
 
 
 def test_ci_wait_says_where_the_job_stands_and_nothing_is_written(full: Full) -> None:
@@ -230,15 +244,8 @@ def test_ci_wait_says_where_the_job_stands_and_nothing_is_written(full: Full) ->
     words = ("cij", "-n", full.operator.namespace, "two")
     before = full.operator.cluster.get(*words)["metadata"]["resourceVersion"]
     waiting = full.ci("wait", "two")
-    assert waiting.stderr
-    lines: list[str] = []
-    given_up = threading.Timer(PATIENCE, waiting.kill)
-    given_up.start()
-    while not lines or " in pool " not in lines[-1]:
-        lines.append(waiting.stderr.readline())
-        assert lines[-1], lines
-    given_up.cancel()
-    assert lines[-1] == "ci: queued: 1 job ahead in pool default, about 10m\n"
+    said = until_said(waiting, " in pool ")
+    assert said == "ci: queued: 1 job ahead in pool default, about 10m\n"
     assert full.operator.cluster.get(*words)["metadata"]["resourceVersion"] == before
     assert full.operator.stop() == 0
     full.operator.settings["CIJOB_DEFAULT_POOL"] = json.dumps({"maxConcurrent": 2})
@@ -259,13 +266,8 @@ def test_ci_wait_says_which_limit_holds_a_job_while_places_are_free(full: Full) 
     [pool] = full.queue()["pools"]
     assert (pool["queued"], pool["waitSeconds"]) == (1, 0)
     waiting = full.ci("wait", "second")
-    assert waiting.stderr
-    lines: list[str] = []
-    while not lines or ", about " not in lines[-1]:
-        lines.append(waiting.stderr.readline())
-        assert lines[-1], lines
     words = "1 of at most 1 jobs of group deploy run; next, about 5m"
-    assert lines[-1] == f"ci: queued: {words}\n"
+    assert until_said(waiting, ", about ") == f"ci: queued: {words}\n"
     full.operator.patch("first", desiredState="Cancelled")
     out, err = waiting.communicate(timeout=120)
     assert (waiting.returncode, out) == (0, "hello\n"), err

@@ -380,7 +380,7 @@ def test_kubectl_ci_is_the_same_program(installed: Installed) -> None:
         env=installed.environment(PATH=f"{CI.parent}:{installed.environment()['PATH']}"),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == installed.ci("templates").stdout

@@ -165,7 +165,7 @@ def chunked(gateway: Gateway, content: bytes, name: str) -> int:
         input=content,
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=180,
     )
     return int(done.stdout)
 
@@ -462,7 +462,7 @@ def test_a_zip_can_be_submitted_and_watched_with_one_curl(gateway: Gateway) -> N
         input=archive(),
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=180,
     )
     job = json.loads(done.stdout)
     assert job["spec"]["source"]["archive"]["sha256"] == digest(archive())

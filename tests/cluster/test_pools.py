@@ -247,7 +247,7 @@ def test_a_newer_job_supersedes_those_of_its_group(own: Operator) -> None:
 def test_an_older_one_does_not_come_back_after_a_newer_one_is_done(own: Operator) -> None:
     """It fails, and would be tried again after a while; the newer one does not last that long."""
     group = {"concurrency": {"group": "deploy", "supersede": True}}
-    own.submit("1-fails", script="exit 1", retry={"limit": 1, "backoffSeconds": 20}, **group)
+    own.submit("1-fails", script="exit 1", retry={"limit": 1, "backoffSeconds": 300}, **group)
     own.submit("2-held", script="true", suspend=True, **group)
     own.until_reason("2-held", "Suspended")
     own.until_reason("1-fails", "BackingOff")

@@ -31,7 +31,7 @@ def is_gone(stage: Stage, name: str) -> bool:
 def by_ci(stage: Stage, name: str, screen: Path) -> Account:
     """The account of what `ci logs` shows."""
     shown = stage.started("logs", name, screen=screen)
-    assert shown.wait(timeout=60) == 0, said_by(screen).read_text()
+    assert shown.wait(timeout=180) == 0, said_by(screen).read_text()
     return stage.shown(name, screen)
 
 
