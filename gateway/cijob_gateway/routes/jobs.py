@@ -45,7 +45,7 @@ class Asked(BaseModel):
     """How a submission is answered."""
 
     follow: bool = Field(default=False, description="By server-sent events until the end.")
-    dryRun: bool = Field(default=False, description="Checked only; nothing is stored.")  # noqa: N815
+    dryRun: bool = Field(default=False, description="Checked only; no job is created.")  # noqa: N815
 
 
 class Page(BaseModel):
