@@ -45,10 +45,15 @@ class PortForward:
 
     def url(self) -> str:
         """Where the gateway is, as soon as the way is open. Raises Unreachable, NotAllowed."""
+        with contextlib.suppress(_NoSuchPort):
+            return self._url()
         try:
             return self._url()
-        except _NoSuchPort:
-            return self._url()
+        except _NoSuchPort as error:
+            raise Unreachable(
+                f"the Service {_SERVICE} in namespace {self._namespace} has a port named neither "
+                "http nor https: was it made by the chart?"
+            ) from error
 
     def _url(self) -> str:
         if self._ended.is_set():

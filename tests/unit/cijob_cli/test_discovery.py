@@ -258,7 +258,7 @@ def test_a_service_with_neither_port_is_said(ci: CI, kubectl: Kubectl) -> None:
     (kubectl.folder / "named").write_text("other")
     ended = ci("templates")
     assert ended.code == 7
-    assert "Service 'cijob-gateway' does not have a named port 'https'" in ended.err
+    assert "cijob-gateway in namespace cijob-system has a port named neither http" in ended.err
 
 
 def test_doctor_shows_the_way(ci: CI, kubectl: Kubectl) -> None:

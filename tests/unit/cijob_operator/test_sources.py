@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from cijob_api.statuses import SourceResult
-from cijob_operator.cache import slimmed
 from cijob_operator.decisions import Decision
 from cijob_operator.podviews import PodView
+from cijob_operator.slimming import slimmed
 from cijob_operator.times import format_time
 from unit.cijob_operator.builders import agent, ago, ended, job, look, status_of
 
