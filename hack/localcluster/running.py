@@ -46,9 +46,12 @@ def run(
 def spawn(
     command: Sequence[str], log: Path, environment: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    """Start a program that outlives us, with its output at the end of a log file."""
+    """Start a program that outlives us, with its output at the end of a log file.
+
+    It has its command line in /proc by then: a process in the middle of its exec has none yet.
+    """
     with log.open("ab") as output:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -57,6 +60,13 @@ def spawn(
             cwd="/",
             env=environment,
         )
+    words = Path(f"/proc/{process.pid}/cmdline")
+    wait_for(
+        f"the start of {command[0]}",
+        lambda: process.poll() is not None or words.read_bytes() != b"",
+        seconds=10,
+    )
+    return process
 
 
 def wait_for(

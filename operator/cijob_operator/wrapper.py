@@ -22,7 +22,7 @@ Each line is there for a failure that was seen:
 - A signal before the child is started is kept for it. `wait` returns when a signal comes: it is
   repeated until the command is gone. A shell that had reaped the command just then still knows its
   exit code, or says 127, or in bash 5.2 now and then -1: what the wait before said stands for it,
-  or 128 + signal.
+  or 128 + signal. bash may forget a signal that comes while its trap for the last one runs.
 - The command is killed after the grace by a shell of its own, started outside of the traps: bash
   waits for one that a trap has started when asked for a command that is gone. A signal that comes
   just before a `wait` would not end it, and nobody would kill: the trap makes it a wait for no

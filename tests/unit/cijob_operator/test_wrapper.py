@@ -313,7 +313,8 @@ def test_a_command_may_outlive_several_signals(container: Container) -> None:
     for _ in range(3):
         process.terminate()
         assert line(process) == "seen"
-    until(lambda: sleeps(process))  # the last signal does not come together with the end
+        # bash forgets, now and then, a signal that comes while it is in its trap for the last one.
+        until(lambda: sleeps(process))
     (container.control / "go").write_text("\n")
     assert ended(process)[0] == 5
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-import subprocess
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +13,7 @@ import pytest
 
 from localcluster import fake_nodes
 from localcluster.cluster import Cluster
+from localcluster.running import spawn
 
 pytestmark = pytest.mark.process
 
@@ -45,7 +46,8 @@ class Nodes:
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "pids").mkdir()
-    with subprocess.Popen(["nsenter", "600"], executable="/bin/sleep") as kwok:
+    (tmp_path / "nsenter").symlink_to("/bin/sleep")
+    with spawn([str(tmp_path / "nsenter"), "600"], tmp_path / "log", os.environ) as kwok:
         (tmp_path / "pids" / "kwok").write_text(str(kwok.pid))
         yield tmp_path
         kwok.kill()
