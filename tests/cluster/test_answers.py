@@ -95,17 +95,17 @@ def test_what_broke_comes_first_with_its_assertion(installed: Installed, tmp_pat
 
 def only_what_failed(installed: Installed) -> None:
     """Run the failed tests of the job `broken` again, and look at what ran."""
-    words = ("retry", "--failed", "broken", "--name=again", "-n", installed.namespace)
+    words = ("retry", "--failed", "broken", "--name=only-broken", "-n", installed.namespace)
     ended = installed.ci(*words)
     assert ended.returncode == 1
     assert "3 failed, 2 deselected" in ended.stdout
     last = ended.stderr.splitlines()[-1]
     assert "; tests: 3/3 failed; a retry of 3 failed tests of broken. Next: " in last
-    notes = installed.job("again")["metadata"]["annotations"]
+    notes = installed.job("only-broken")["metadata"]["annotations"]
     assert notes["cijob.dev/retry-of"] == "broken"
     assert "uploaded" not in ended.stderr
     table = installed.ci("list", "-o", "wide", "-n", installed.namespace).stdout
-    assert re.search(r"^again .* broken$", table, re.MULTILINE)
+    assert re.search(r"^only-broken .* broken$", table, re.MULTILINE)
 
 
 def test_a_job_that_reports_nothing_cannot_be_retried_in_part(
