@@ -6,7 +6,7 @@ rebuilt from the cluster: who holds a place, who waits, what stands in the way.
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 
@@ -32,6 +32,18 @@ PATIENCE_SECONDS = 5
 STUCK_SECONDS = 120
 
 
+@dataclass(slots=True)
+class _Memory:
+    """What is remembered of one job from look to look; a new process does without."""
+
+    uid: str
+    intended: int = 0  # the attempt whose Pod is about to be created
+    obstacle: Obstacle | None = None
+    told: datetime | None = None  # when something was written about it
+    collecting: Collecting | None = None
+    unanswered: datetime | None = None  # since when its create gets no verdict
+
+
 class Reconciler:
     """Brings each job to where it should be."""
 
@@ -55,12 +67,7 @@ class Reconciler:
         self._now = now
         self._jobs = jobs
         self._write_pools = write_pools
-        self._intended: dict[Key, int] = {}
-        self._obstacles: dict[Key, Obstacle] = {}
-        self._told: dict[Key, datetime] = {}  # when something was written about it
-        self._collecting: dict[Key, Collecting] = {}
-        self._unanswered: dict[Key, datetime] = {}  # since when its create gets no verdict
-        self._uids: dict[Key, str] = {}  # whose all of this is
+        self._memories: dict[Key, _Memory] = {}
         self._began: dict[Key, float] = {}
 
     def start(self) -> None:
@@ -132,19 +139,19 @@ class Reconciler:
         if job is None:
             self._forget(key)
             return
-        self._recognise(key, job.metadata.uid)
-        seen = self._observe(key, job)
+        memory = self._memory(key, job.metadata.uid)
+        seen = self._observe(job, memory)
         now = self._now()
         decision = decide(seen, now, self._policy)
-        obstacle = await self._act(seen, decision, now)
+        obstacle = await self._act(seen, decision, now, memory)
         if decision.intend:
-            self._intended[key] = decision.intend
+            memory.intended = decision.intend
         if decision.status:
-            self._told[key] = now
+            memory.told = now
         if seen.job.status.phase.is_final:
-            self._told.pop(key, None)
-        self._note_collection(seen.job, decision, now)
-        self._note(seen.job, decision, obstacle)
+            memory.told = None
+        self._note_collection(seen.job, decision, now, memory)
+        self._note(seen.job, decision, obstacle, memory)
         if decision.again:
             self._queue.add_later(key, (decision.again - now).total_seconds())
         if self._has_acted(decision) and not decision.delete_job:
@@ -163,22 +170,26 @@ class Reconciler:
         else:
             self._queue.add_later(key, (expires - now).total_seconds())
 
-    def _recognise(self, key: Key, uid: str) -> None:
-        """Start anew with a job that was deleted and made again faster than it was looked at."""
-        if self._uids.get(key, uid) != uid:
+    def _memory(self, key: Key, uid: str) -> _Memory:
+        """What is remembered of a job: nothing if it is another than the last of its name."""
+        memory = self._memories.get(key)
+        if memory and memory.uid != uid:
             self._let_go(key)
-        self._uids[key] = uid
+        return self._memories.setdefault(key, _Memory(uid))
 
-    async def _act(self, seen: Observation, decision: Decision, now: datetime) -> Obstacle | None:
+    async def _act(
+        self, seen: Observation, decision: Decision, now: datetime, memory: _Memory
+    ) -> Obstacle | None:
         """Carry a decision out; what stands against its Pod, if anything."""
         try:
             return await self._actor.act(seen, decision, now)
         except Unavailable as error:
             if not decision.create:
                 raise
-            return self._lasting(seen.job.key, error, now)
+            return self._lasting(error, now, memory)
 
-    def _observe(self, key: Key, job: CIJob) -> Observation:
+    def _observe(self, job: CIJob, memory: _Memory) -> Observation:
+        key = job.key
         return Observation(
             job=job,
             pods=self._cache.pods_of(key, job.metadata.uid),
@@ -187,46 +198,45 @@ class Reconciler:
             place=self._jobs.place(key),
             passed_over=self._jobs.passed_over(key),
             superseded_by=self._jobs.superseded_by(key),
-            intended=self._intended.get(key, 0),
-            obstacle=self._obstacles.get(key),
-            told=self._told.get(key),
-            collecting=self._collecting.get(key),
+            intended=memory.intended,
+            obstacle=memory.obstacle,
+            told=memory.told,
+            collecting=memory.collecting,
         )
 
-    def _note_collection(self, job: CIJob, decision: Decision, now: datetime) -> None:
+    @staticmethod
+    def _note_collection(job: CIJob, decision: Decision, now: datetime, memory: _Memory) -> None:
         """Remember what is waited for; measure how long, once it has come or will not."""
-        waited = self._collecting.pop(job.key, None)
-        if decision.collecting:
-            self._collecting[job.key] = decision.collecting
-        elif waited:
+        waited, memory.collecting = memory.collecting, decision.collecting
+        if waited and not decision.collecting:
             result = "collected" if is_collected(job, waited.attempt) else "missing"
             seconds = (now - waited.since).total_seconds()
             metrics.collection_seconds.labels(result).observe(seconds)
 
-    def _note(self, job: CIJob, decision: Decision, obstacle: Obstacle | None) -> None:
+    def _note(
+        self, job: CIJob, decision: Decision, obstacle: Obstacle | None, memory: _Memory
+    ) -> None:
         """Remember what the decision means for places and for the next look."""
-        key = job.key
         if obstacle:
-            proven = obstacle.refused and key not in self._unanswered
-            self._obstacles[key] = replace(obstacle, refused=proven)
+            proven = obstacle.refused and memory.unanswered is None
+            memory.obstacle = replace(obstacle, refused=proven)
         elif decision.holds_place:  # its Pod is there, or a create of it is yet to come
-            self._unanswered.pop(key, None)
+            memory.unanswered = None
             if not decision.intend:
-                self._obstacles.pop(key, None)
-                self._intended.pop(key, None)
+                memory.obstacle, memory.intended = None, 0
         if self._take_place(job, decision, obstacle):
             self._queue.add(ADMISSION)
-        self._forget_closed_pods(key)
+        self._forget_closed_pods(job.key)
 
-    def _lasting(self, key: Key, error: Unavailable, tried: datetime) -> Obstacle:
+    def _lasting(self, error: Unavailable, tried: datetime, memory: _Memory) -> Obstacle:
         """What stands against a create without a verdict; raises the error until that lasts."""
-        self._obstacles.pop(key, None)  # that an earlier one was refused proves nothing any more
+        memory.obstacle = None  # that an earlier one was refused proves nothing any more
         now = self._now()
-        since = self._unanswered.setdefault(key, tried)
+        memory.unanswered = memory.unanswered or tried
         if error.is_away:  # who is away says nothing of this Pod
-            self._unanswered[key] = now
+            memory.unanswered = now
             raise error
-        if (now - since).total_seconds() < PATIENCE_SECONDS:
+        if (now - memory.unanswered).total_seconds() < PATIENCE_SECONDS:
             raise error
         return unanswered(error, now)
 
@@ -261,12 +271,7 @@ class Reconciler:
 
     def _let_go(self, key: Key) -> None:
         """Nothing is remembered of the job, and its place is free."""
-        self._intended.pop(key, None)
-        self._obstacles.pop(key, None)
-        self._told.pop(key, None)
-        self._collecting.pop(key, None)
-        self._unanswered.pop(key, None)
-        self._uids.pop(key, None)
+        self._memories.pop(key, None)
         if self._jobs.let_go(key):
             self._queue.add(ADMISSION)
 
